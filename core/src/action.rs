@@ -1,0 +1,206 @@
+//! Everything that the operator can do: one request each, with its precondition.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::digest;
+use crate::key::{ObjectKind, ObjectRef};
+
+/// `metadata.uid` of an object.
+pub type Uid = String;
+/// `metadata.resourceVersion` of an object.
+pub type ResourceVersion = String;
+
+/// One request each. One variant, one contract: Needs, Done when, Twice.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Action {
+    /// What must outlive a crash, and what people read: a merge patch on the status subresource.
+    /// The app's own comes first in every plan that has it, and a conflict voids that plan.
+    ///
+    /// Needs: the resourceVersion that the decision read. Done when: the answer holds what was
+    /// sent. Twice: conflict, harmless.
+    #[serde(rename_all = "camelCase")]
+    PatchStatus {
+        /// The app or component.
+        of: ObjectRef,
+        /// The version that the decision read.
+        seen: ResourceVersion,
+        /// The merge patch of `.status`.
+        status: Value,
+    },
+    /// One read that shows whether the app still is as decided on. It stands before irreversible
+    /// actions whose status came from a cache.
+    ///
+    /// Needs: nothing. Done when: the version is the one seen; else conflict, which voids the
+    /// plan. Twice: harmless.
+    ConfirmStatus {
+        /// The app.
+        of: ObjectRef,
+        /// The version that the decision read.
+        seen: ResourceVersion,
+    },
+    /// Server-side apply, forced, of the whole desired object under our field manager. On a
+    /// StatefulSet it repeats the live pod template.
+    ///
+    /// Needs: `over`. Done when: accepted. Twice: no change.
+    Apply {
+        /// The whole desired object.
+        manifest: Manifest,
+        /// What must be there, or not.
+        over: Precondition,
+    },
+    /// The same apply of a StatefulSet with another pod template: its pods are replaced.
+    /// Irreversible.
+    ///
+    /// Needs: the observed status holds the intent to roll out this template, and the StatefulSet
+    /// is exactly as it was read. Done when: accepted. Twice: conflict, harmless.
+    Roll {
+        /// The whole desired StatefulSet.
+        manifest: Manifest,
+        /// The uid and version that the decision read.
+        over: Precondition,
+    },
+    /// A merge patch that sets whole lists, where a live list holds items that an apply cannot
+    /// remove, since another manager owns them. On a StatefulSet it changes the pod template and
+    /// is irreversible.
+    ///
+    /// Needs: the object is exactly as it was read. Done when: accepted. Twice: conflict, harmless.
+    Overwrite {
+        /// The object.
+        of: ObjectRef,
+        /// The version that the decision read.
+        seen: ResourceVersion,
+        /// The merge patch, without metadata.
+        patch: Value,
+    },
+    /// Apply on the scale subresource by our second manager, to leave 0 without being reset.
+    ///
+    /// Needs: the StatefulSet is there. Done when: accepted. Twice: no change.
+    Scale {
+        /// The StatefulSet.
+        of: ObjectRef,
+        /// The version that the decision read.
+        seen: ResourceVersion,
+        /// The wanted number of replicas.
+        to: i32,
+    },
+    /// Deletion in the background, of this very object.
+    ///
+    /// Needs: the uid. Done when: accepted or gone. Twice: refused by the uid, harmless.
+    Delete {
+        /// The object.
+        object: ObjectRef,
+        /// The uid that the decision read.
+        uid: Uid,
+    },
+}
+
+/// What an apply relies on. The API server checks it (`server-side apply`, measured).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Precondition {
+    /// Nothing of that name is there: the create-only apply, 201 or 409.
+    Absent,
+    /// An object with this uid is there, in whatever version.
+    Uid(Uid),
+    /// The object is exactly as it was read.
+    #[serde(rename_all = "camelCase")]
+    Version {
+        /// Its uid.
+        uid: Uid,
+        /// Its version.
+        resource_version: ResourceVersion,
+    },
+}
+
+/// A whole desired object: what an apply sends, without preconditions.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// Which object it is.
+    pub object: ObjectRef,
+    /// Its body with apiVersion, kind and metadata.
+    pub body: Value,
+}
+
+impl Manifest {
+    /// The digest of the body: equal bodies, equal digests.
+    pub fn digest(&self) -> String {
+        digest::of_json(&self.body)
+    }
+}
+
+/// Names an action over time: its verb and its object.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ActionId(pub String);
+
+impl fmt::Display for ActionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Action {
+    /// The object that the request names.
+    pub fn object(&self) -> &ObjectRef {
+        match self {
+            Self::PatchStatus { of, .. }
+            | Self::ConfirmStatus { of, .. }
+            | Self::Overwrite { of, .. }
+            | Self::Scale { of, .. } => of,
+            Self::Apply { manifest, .. } | Self::Roll { manifest, .. } => &manifest.object,
+            Self::Delete { object, .. } => object,
+        }
+    }
+
+    /// The word for what is done: stable, for logs, labels and identities.
+    pub fn verb(&self) -> &'static str {
+        match self {
+            Self::PatchStatus { .. } => "PatchStatus",
+            Self::ConfirmStatus { .. } => "ConfirmStatus",
+            Self::Apply { over: Precondition::Absent, .. } => "Create",
+            Self::Apply { .. } => "Apply",
+            Self::Roll { .. } => "Roll",
+            Self::Overwrite { .. } => "Overwrite",
+            Self::Scale { .. } => "Scale",
+            Self::Delete { .. } => "Delete",
+        }
+    }
+
+    /// Whether the next pass cannot undo it. The list is closed; deletions of pods and claims and
+    /// signals join it when their policies do.
+    pub fn is_irreversible(&self) -> bool {
+        match self {
+            Self::Roll { .. } => true,
+            Self::Overwrite { of, .. } => of.kind == ObjectKind::StatefulSet,
+            Self::Apply { .. }
+            | Self::PatchStatus { .. }
+            | Self::ConfirmStatus { .. }
+            | Self::Scale { .. }
+            | Self::Delete { .. } => false,
+        }
+    }
+
+    /// The name under which outcomes of this action are kept.
+    pub fn id(&self) -> ActionId {
+        Self::id_of(self.verb(), self.object())
+    }
+
+    /// The name under which outcomes of `verb` on `object` are kept.
+    pub fn id_of(verb: &str, object: &ObjectRef) -> ActionId {
+        ActionId(format!("{verb} {} {}/{}", object.kind.kind(), object.namespace, object.name))
+    }
+
+    /// The digest of what is sent, so that an outcome can be matched with its content.
+    pub fn digest(&self) -> String {
+        match self {
+            Self::PatchStatus { status, .. } => digest::of_json(status),
+            Self::Overwrite { patch, .. } => digest::of_json(patch),
+            Self::Apply { manifest, .. } | Self::Roll { manifest, .. } => manifest.digest(),
+            Self::ConfirmStatus { .. } | Self::Scale { .. } | Self::Delete { .. } => String::new(),
+        }
+    }
+}

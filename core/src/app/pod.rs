@@ -1,0 +1,368 @@
+//! What a user adds to the pod of a member: environment, volumes, mounts, resources.
+//!
+//! These pass through as raw JSON, so that a field of a newer cluster is not lost; what would make
+//! the API server refuse the whole StatefulSet is checked here.
+
+use std::collections::BTreeSet;
+
+use kaspr_crds::{ContainerTemplate, KasprAppSpec, Kind, Raw};
+use serde_json::{Map, Value};
+
+use super::config::Config;
+use super::is_dns_label;
+use crate::invalid::Invalid;
+use crate::quantity::Quantity;
+
+/// The user's additions to the pod, each list without duplicates.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PodParts {
+    /// Environment of the worker's container; of two with one name the last counts, as in the
+    /// kubelet.
+    pub env: Vec<Value>,
+    /// Volumes of the pod, each with exactly one source.
+    pub volumes: Vec<Value>,
+    /// Mounts of the worker's container.
+    pub mounts: Vec<Value>,
+    /// Security context of the worker's container.
+    pub security_context: Option<Value>,
+    /// What is accepted and may surprise.
+    pub odd: Vec<Invalid>,
+}
+
+impl PodParts {
+    /// Reads the templates of the pod and its container; every problem goes to `problems`.
+    pub fn parse(
+        app: &str,
+        spec: &KasprAppSpec,
+        config: &Config,
+        problems: &mut Vec<Invalid>,
+    ) -> Self {
+        let mut parts = Self::default();
+        let template = spec.template.as_ref();
+        let container = template.and_then(|template| template.kaspr_container.as_ref());
+        if let Some(container) = container {
+            parts.read_env(container, problems);
+            parts.read_mounts(container, config, problems);
+            parts.security_context = container.security_context.as_ref().map(|raw| raw.0.clone());
+        }
+        let pod = template.and_then(|template| template.pod.as_ref());
+        if let Some(volumes) = pod.and_then(|pod| pod.volumes.as_ref()) {
+            parts.read_volumes(app, volumes, problems);
+        }
+        parts.check_mounts(app, problems);
+        check_resources(spec.resources.as_ref(), problems);
+        parts
+    }
+
+    fn read_env(&mut self, container: &ContainerTemplate, problems: &mut Vec<Invalid>) {
+        for (index, Raw(entry)) in container.env.iter().flatten().enumerate() {
+            let at = format!("spec.template.kasprContainer.env[{index}]");
+            let Some(name) = text(entry, "name") else {
+                problems.push(Invalid::new(
+                    format!("{at}.name"),
+                    "the variable has no name",
+                    "add name",
+                ));
+                continue;
+            };
+            let given = ["value", "valueFrom"].map(|field| !absent(entry, field));
+            if given == [true, true] || given == [false, false] {
+                problems.push(Invalid::new(
+                    at.clone(),
+                    format!("{name} needs exactly one of value and valueFrom"),
+                    "remove one, or add the missing one",
+                ));
+            }
+            if name.contains(|character: char| character.is_whitespace() || character == '=') {
+                problems.push(Invalid::new(
+                    format!("{at}.name"),
+                    format!("{name:?} is no name of a variable"),
+                    "use letters, digits, '_', '-' and '.'",
+                ));
+            }
+            if let Some(problem) = entry.get("valueFrom").and_then(source_problem) {
+                let remedy = "name one of secretKeyRef, configMapKeyRef and fieldRef, whole";
+                problems.push(Invalid::new(format!("{at}.valueFrom"), problem, remedy));
+            }
+            if is_operators(name) {
+                self.odd.push(Invalid::new(
+                    format!("{at}.name"),
+                    format!("it replaces {name}, which the operator sets"),
+                    "remove it unless that is meant",
+                ));
+            }
+            replace(&mut self.env, "name", entry);
+        }
+    }
+
+    fn read_mounts(
+        &mut self,
+        container: &ContainerTemplate,
+        config: &Config,
+        problems: &mut Vec<Invalid>,
+    ) {
+        let mut paths = BTreeSet::from([config.table_dir.clone()]);
+        for (index, Raw(mount)) in container.volume_mounts.iter().flatten().enumerate() {
+            let at = format!("spec.template.kasprContainer.volumeMounts[{index}]");
+            for field in ["name", "mountPath"] {
+                if text(mount, field).is_none() {
+                    problems.push(Invalid::new(
+                        format!("{at}.{field}"),
+                        "the mount needs it",
+                        format!("add {field}"),
+                    ));
+                }
+            }
+            let path = text(mount, "mountPath").unwrap_or_default();
+            if !path.is_empty() && !paths.insert(path.to_owned()) {
+                problems.push(
+                    Invalid::new(
+                        format!("{at}.mountPath"),
+                        "something else is mounted there",
+                        "choose another path",
+                    )
+                    .with_value(&Value::from(path)),
+                );
+            }
+            self.mounts.push(mount.clone());
+        }
+    }
+
+    /// Every mount names a volume: one of the user's, the operator's, or a component's.
+    fn check_mounts(&self, app: &str, problems: &mut Vec<Invalid>) {
+        let is_own = |name: &str| {
+            let is_definition = |kind: &Kind| name.ends_with(&format!("-{}", kind.suffix()));
+            name == format!("{app}-app-pv") || Kind::COMPONENTS.iter().any(is_definition)
+        };
+        let is_given =
+            |name: &str| self.volumes.iter().any(|volume| text(volume, "name") == Some(name));
+        for (index, mount) in self.mounts.iter().enumerate() {
+            if let Some(name) = text(mount, "name")
+                && !is_own(name)
+                && !is_given(name)
+            {
+                problems.push(
+                    Invalid::new(
+                        format!("spec.template.kasprContainer.volumeMounts[{index}].name"),
+                        "there is no such volume",
+                        "name one of spec.template.pod.volumes",
+                    )
+                    .with_value(&Value::from(name)),
+                );
+            }
+        }
+    }
+
+    fn read_volumes(&mut self, app: &str, volumes: &[Raw], problems: &mut Vec<Invalid>) {
+        let own = [format!("{app}-app-pv"), format!("{app}-app-packages")];
+        let mut names = BTreeSet::from(own);
+        for (index, Raw(volume)) in volumes.iter().enumerate() {
+            let at = format!("spec.template.pod.volumes[{index}]");
+            let name = text(volume, "name").unwrap_or_default();
+            if name.is_empty() || name.len() > 63 || !is_dns_label(name) {
+                problems.push(
+                    Invalid::new(
+                        format!("{at}.name"),
+                        "a volume needs a name that is a DNS label",
+                        "use lower-case letters, digits and '-', at most 63",
+                    )
+                    .with_value(&Value::from(name)),
+                );
+            } else if !names.insert(name.to_owned()) {
+                problems.push(
+                    Invalid::new(
+                        format!("{at}.name"),
+                        "another volume of the pod has the name",
+                        "choose another name",
+                    )
+                    .with_value(&Value::from(name)),
+                );
+            }
+            match single_source(volume) {
+                Ok((volume, ignored)) => {
+                    if let Some((field, problem)) = volume_problem(&volume) {
+                        let remedy = "give it a value that Kubernetes takes";
+                        problems.push(Invalid::new(format!("{at}.{field}"), problem, remedy));
+                    }
+                    self.volumes.push(volume);
+                    self.odd.extend(ignored.into_iter().map(|source| {
+                        Invalid::new(
+                            format!("{at}.{source}"),
+                            "a volume has one source: this one is ignored",
+                            "remove it",
+                        )
+                    }));
+                }
+                Err((problem, remedy)) => problems.push(Invalid::new(at, problem, remedy)),
+            }
+        }
+    }
+}
+
+/// The volume with one source, and the sources that were left out.
+///
+/// Of several, `secret`, `configMap` and `emptyDir` win in that order: the original chose so.
+fn single_source(volume: &Value) -> Result<(Value, Vec<String>), (&'static str, &'static str)> {
+    let none = Map::new();
+    let fields = volume.as_object().unwrap_or(&none);
+    let sources: Vec<&String> = fields
+        .iter()
+        .filter(|(key, value)| *key != "name" && !value.is_null())
+        .map(|(key, _)| key)
+        .collect();
+    let chosen = match sources.as_slice() {
+        [] => return Err(("the volume has no source", "add one, as emptyDir: {}")),
+        [only] => only.as_str(),
+        several => ["secret", "configMap", "emptyDir"]
+            .into_iter()
+            .find(|source| several.iter().any(|given| given == source))
+            .ok_or(("the volume has several sources", "keep one of them"))?,
+    };
+    let mut kept = Map::new();
+    for key in ["name", chosen] {
+        if let Some(value) = fields.get(key) {
+            kept.insert(key.to_owned(), value.clone());
+        }
+    }
+    let ignored =
+        sources.iter().filter(|source| **source != chosen).map(|source| (*source).clone());
+    Ok((Value::Object(kept), ignored.collect()))
+}
+
+/// What is wrong with the source of a variable: Kubernetes takes exactly one, with its key.
+fn source_problem(from: &Value) -> Option<String> {
+    let none = Map::new();
+    let sources: Vec<(&String, &Value)> =
+        from.as_object().unwrap_or(&none).iter().filter(|(_, source)| !source.is_null()).collect();
+    let [(kind, source)] = sources.as_slice() else {
+        return Some(format!("it names {} sources, not one", sources.len()));
+    };
+    let needed: &[&str] = match kind.as_str() {
+        "secretKeyRef" | "configMapKeyRef" => &["name", "key"],
+        "fieldRef" => &["fieldPath"],
+        _ => &[],
+    };
+    let missing = needed.iter().find(|field| text(source, field).is_none())?;
+    Some(format!("{kind} has no {missing}"))
+}
+
+/// What is wrong with the source of a volume, as far as Kubernetes needs it.
+fn volume_problem(volume: &Value) -> Option<(String, &'static str)> {
+    let needed =
+        [("secret", "secretName"), ("persistentVolumeClaim", "claimName"), ("csi", "driver")];
+    for (source, field) in needed {
+        if volume.get(source).is_some_and(|source| text(source, field).is_none()) {
+            return Some((format!("{source}.{field}"), "the volume needs it"));
+        }
+    }
+    if volume.get("configMap").is_some_and(|map| text(map, "name").is_none()) {
+        return Some(("configMap.name".to_owned(), "the volume needs it"));
+    }
+    let limit = volume.pointer("/emptyDir/sizeLimit").filter(|limit| !limit.is_null())?;
+    quantity(limit).is_none().then(|| ("emptyDir.sizeLimit".to_owned(), "it is no quantity"))
+}
+
+/// Variables that the operator sets itself.
+fn is_operators(name: &str) -> bool {
+    const FIXED: [&str; 12] = [
+        "K_APP_NAME",
+        "K_KAFKA_BOOTSTRAP_SERVERS",
+        "K_KAFKA_SECURITY_PROTOCOL",
+        "K_KAFKA_SASL_MECHANISM",
+        "K_KAFKA_AUTH_USERNAME",
+        "K_KAFKA_AUTH_PASSWORD",
+        "K_WEB_PORT",
+        "K_WEB_HOST",
+        "K_TABLE_DIR",
+        "K_DEFINITIONS_DIR",
+        "K_CONSUMER_GROUP_INSTANCE_ID",
+        "POD_NAME",
+    ];
+    FIXED.contains(&name) || name.ends_with("S_HASH") || name == "CONFIG_HASH"
+}
+
+fn check_resources(resources: Option<&Raw>, problems: &mut Vec<Invalid>) {
+    let none = Map::new();
+    let list = |kind: &str| {
+        resources.and_then(|raw| raw.0.get(kind)).and_then(Value::as_object).unwrap_or(&none)
+    };
+    for kind in ["requests", "limits"] {
+        for (name, amount) in list(kind) {
+            if quantity(amount).is_none_or(|amount| amount.is_negative()) {
+                problems.push(
+                    Invalid::new(
+                        format!("spec.resources.{kind}.{name}"),
+                        "it is no amount",
+                        "write a number of 0 or more with a unit, as 500m or 1Gi",
+                    )
+                    .with_value(amount),
+                );
+            }
+        }
+    }
+    for (name, request) in list("requests") {
+        let limit = list("limits").get(name);
+        if let (Some(request), Some(limit)) = (quantity(request), limit.and_then(quantity))
+            && request > limit
+        {
+            problems.push(Invalid::new(
+                format!("spec.resources.requests.{name}"),
+                "it is above the limit",
+                format!("lower it, or raise spec.resources.limits.{name}"),
+            ));
+        }
+    }
+}
+
+fn quantity(amount: &Value) -> Option<Quantity> {
+    match amount {
+        Value::String(text) => Quantity::parse(text),
+        Value::Number(number) => Quantity::parse(&number.to_string()),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+fn text<'a>(object: &'a Value, field: &str) -> Option<&'a str> {
+    object.get(field).and_then(Value::as_str).filter(|text| !text.is_empty())
+}
+
+fn absent(object: &Value, field: &str) -> bool {
+    object.get(field).is_none_or(Value::is_null)
+}
+
+/// Adds `entry`, in the place of one with the same `key`.
+///
+/// Server-side apply answers 500 to duplicate keys (measured), and the kubelet takes the last.
+pub(crate) fn replace(list: &mut Vec<Value>, key: &str, entry: &Value) {
+    let same = |known: &Value| known.get(key) == entry.get(key);
+    match list.iter_mut().find(|known| same(known)) {
+        Some(slot) => *slot = entry.clone(),
+        None => list.push(entry.clone()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_volume_with_several_sources_keeps_the_one_of_the_original() {
+        let volume = json!({"name": "v", "emptyDir": {}, "secret": {"secretName": "s"}});
+        let (kept, ignored) = single_source(&volume).unwrap();
+        assert_eq!(kept, json!({"name": "v", "secret": {"secretName": "s"}}));
+        assert_eq!(ignored, ["emptyDir"]);
+        assert!(single_source(&json!({"name": "v", "csi": {}, "nfs": {}})).is_err());
+        assert!(single_source(&json!({"name": "v"})).is_err());
+    }
+
+    #[test]
+    fn the_last_of_two_equal_names_counts_in_the_place_of_the_first() {
+        let mut list = Vec::new();
+        for (name, value) in [("a", 1), ("b", 2), ("a", 3)] {
+            replace(&mut list, "name", &json!({"name": name, "value": value}));
+        }
+        assert_eq!(list, [json!({"name": "a", "value": 3}), json!({"name": "b", "value": 2})]);
+    }
+}

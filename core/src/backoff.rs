@@ -1,0 +1,81 @@
+//! When a refused action may be tried again: pure, from its outcome.
+
+use std::time::Duration;
+
+use crate::action::ActionId;
+use crate::digest;
+use crate::limits;
+use crate::outcome::{Answer, Outcome, Outcomes};
+use crate::snapshot::Edits;
+use crate::time::Uptime;
+
+/// The pause after the `attempts`-th refusal in a row: doubling, capped, and spread by a quarter
+/// to either side so that many apps do not come back in step.
+pub fn pause(id: &ActionId, attempts: u32) -> Duration {
+    let doubled = limits::BACKOFF_FIRST
+        .saturating_mul(1u32.checked_shl(attempts.saturating_sub(1)).unwrap_or(u32::MAX));
+    let base = doubled.min(limits::BACKOFF_MAX);
+    base.mul_f64(0.75 + spread(id, attempts) / 2.0)
+}
+
+/// A number from 0 to 1 that is the same for the same attempt, and unlike for unlike ones.
+fn spread(id: &ActionId, attempts: u32) -> f64 {
+    let digest = digest::of_text(&format!("{id} {attempts}"));
+    let number = digest.get(..8).and_then(|hex| u32::from_str_radix(hex, 16).ok()).unwrap_or(0);
+    f64::from(number) / f64::from(u32::MAX)
+}
+
+/// Until when an action must wait for an earlier outcome of itself; `None` if it may go.
+///
+/// An edit that came after the outcome overrides it: the reason for the refusal may be mended.
+pub fn blocked_until<'a>(
+    id: &ActionId,
+    outcomes: &'a Outcomes,
+    edits: Option<Edits>,
+    now: Uptime,
+) -> Option<(Uptime, &'a Outcome)> {
+    let outcome = outcomes.get(id)?;
+    let until = match &outcome.answer {
+        Answer::Done { .. } => return None,
+        Answer::Refused { .. } | Answer::Exists { .. } => {
+            outcome.at.after(pause(id, outcome.attempts))
+        }
+    };
+    let is_mended = edits.is_some_and(|edits| edits.last > outcome.at);
+    (until > now && !is_mended).then_some((until, outcome))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outcome::Refusal;
+
+    fn id() -> ActionId {
+        ActionId("Apply StatefulSet ns/a-app".to_owned())
+    }
+
+    #[test]
+    fn pauses_grow_to_a_cap() {
+        let pauses: Vec<Duration> = (1..=12).map(|attempts| pause(&id(), attempts)).collect();
+        assert!(pauses[0] >= limits::BACKOFF_FIRST.mul_f64(0.75));
+        assert!(pauses[4] > pauses[0] * 8);
+        assert!(pauses.iter().all(|pause| *pause <= limits::BACKOFF_MAX.mul_f64(1.25)));
+        assert!(pause(&id(), u32::MAX) >= limits::BACKOFF_MAX.mul_f64(0.75));
+    }
+
+    #[test]
+    fn an_edit_after_a_refusal_overrides_it() {
+        let outcome = Outcome {
+            at: Uptime(1_000),
+            attempts: 5,
+            answer: Answer::Refused { refusal: Refusal::Invalid, message: String::new() },
+        };
+        let outcomes = Outcomes::from([(id(), outcome)]);
+        let edits = |at| Some(Edits { first: Uptime(at), last: Uptime(at) });
+        let now = Uptime(1_100);
+        assert!(blocked_until(&id(), &outcomes, None, now).is_some());
+        assert!(blocked_until(&id(), &outcomes, edits(999), now).is_some());
+        assert!(blocked_until(&id(), &outcomes, edits(1_050), now).is_none());
+        assert!(blocked_until(&id(), &outcomes, None, Uptime(1_000_000)).is_none());
+    }
+}

@@ -1,0 +1,411 @@
+//! Judges manifests before anybody applies them, by the very rules of the loop.
+
+use std::collections::BTreeMap;
+
+use kaspr_crds::{Kind, keys};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::app::{App, Pinned, is_dns_label};
+use crate::component::{self, Definition};
+use crate::definition::object_name;
+use crate::invalid::Invalid;
+use crate::meta::Meta;
+use crate::policy::components::label_missing;
+use crate::quantity::Quantity;
+use crate::settings::Settings;
+
+/// One thing about one manifest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// Which of the manifests, by position.
+    pub object: usize,
+    /// How much it matters.
+    pub severity: Severity,
+    /// What it is, where, and what to do.
+    #[serde(flatten)]
+    pub problem: Invalid,
+}
+
+/// How much a finding matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// The manifest is refused, or set aside when it is applied.
+    Error,
+    /// It is accepted and may surprise.
+    Warning,
+}
+
+/// What the manifests of one call say about each other.
+#[derive(Default)]
+struct Read<'a> {
+    findings: Vec<Finding>,
+    apps: BTreeMap<(String, String), (usize, App)>,
+    definitions: Vec<Component<'a>>,
+}
+
+struct Component<'a> {
+    object: usize,
+    app: (String, String),
+    definition: Definition,
+    spec: &'a Value,
+}
+
+/// Judges manifests, alone and beside each other. What they name and none of them defines is
+/// taken to be elsewhere. Findings come in the order of the manifests.
+pub fn check(objects: &[Value], settings: &Settings) -> Vec<Finding> {
+    let mut read = Read::default();
+    let mut seen: BTreeMap<(String, String, String), usize> = BTreeMap::new();
+    for (at, object) in objects.iter().enumerate() {
+        let Some(kind) = read.kind_of(at, object) else { continue };
+        let meta = Meta::of(object);
+        let namespace = namespace_of(object);
+        if !namespace.is_empty() && (!is_dns_label(&namespace) || namespace.len() > 63) {
+            let remedy = "use lower-case letters, digits and '-', at most 63";
+            let problem = Invalid::new("metadata.namespace", "no namespace has this name", remedy);
+            read.error(at, problem.with_value(&namespace.into()));
+        }
+        let key = (kind.name().to_owned(), namespace_of(object), meta.name.clone());
+        if seen.insert(key, at).is_some() && !meta.name.is_empty() {
+            read.error(
+                at,
+                Invalid::new("metadata.name", "another manifest has it too", "remove one of them")
+                    .with_value(&meta.name.clone().into()),
+            );
+        }
+        if kind == Kind::App {
+            read.app(at, object, settings);
+        } else {
+            read.component(at, kind, object, &meta);
+        }
+    }
+    read.beside_each_other();
+    // Beside ours, manifests of other kinds are passed over; alone, they were meant to be checked.
+    if seen.is_empty() {
+        for finding in &mut read.findings {
+            finding.severity = Severity::Error;
+        }
+    }
+    let mut findings = read.findings;
+    findings.sort_by_key(|finding| finding.object);
+    findings
+}
+
+/// Judges the change from `old` to `new`: what cannot be changed, or not without harm.
+pub fn check_change(old: &[Value], new: &[Value], settings: &Settings) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let identity = |object: &Value| {
+        let kind = object.get("kind").and_then(Value::as_str).unwrap_or_default().to_owned();
+        (kind, namespace_of(object), Meta::of(object).name)
+    };
+    for before in old {
+        let after = new.iter().enumerate().find(|(_, after)| identity(after) == identity(before));
+        if let Some((at, after)) = after {
+            findings.extend(changes(before, after).into_iter().map(|problem| Finding {
+                object: at,
+                severity: Severity::Error,
+                problem,
+            }));
+        }
+    }
+    findings.extend(renamed(old, new, settings));
+    findings.sort_by_key(|finding| finding.object);
+    findings
+}
+
+impl<'a> Read<'a> {
+    fn error(&mut self, object: usize, problem: Invalid) {
+        self.findings.push(Finding { object, severity: Severity::Error, problem });
+    }
+
+    fn add(&mut self, object: usize, errors: Vec<Invalid>, odd: Vec<Invalid>) {
+        for problem in errors {
+            self.error(object, problem);
+        }
+        let severity = Severity::Warning;
+        self.findings.extend(odd.into_iter().map(|problem| Finding { object, severity, problem }));
+    }
+
+    /// The kind of a manifest, if it is one of ours and says so rightly.
+    fn kind_of(&mut self, at: usize, object: &Value) -> Option<Kind> {
+        let text = |field: &str| object.get(field).and_then(Value::as_str).unwrap_or_default();
+        let (kind, version) = (text("kind"), text("apiVersion"));
+        if !object.is_object() || kind.is_empty() {
+            let remedy = "write a Kubernetes object with apiVersion, kind, metadata and spec";
+            self.error(at, Invalid::new("kind", "this is no Kubernetes object", remedy));
+            return None;
+        }
+        let known = kind.parse::<Kind>().ok();
+        let is_ours = version.split('/').next() == Some(keys::GROUP);
+        match known {
+            Some(known) if version == keys::API_VERSION => return Some(known),
+            Some(_) => self.error(
+                at,
+                Invalid::new(
+                    "apiVersion",
+                    format!("a {kind} has another one"),
+                    format!("write {}", keys::API_VERSION),
+                )
+                .with_value(&version.into()),
+            ),
+            None => {
+                let problem = Invalid::new(
+                    "kind",
+                    "it is no kind of Kaspr",
+                    format!("use one of {}", Kind::ALL.map(Kind::name).join(", ")),
+                )
+                .with_value(&kind.into());
+                // Manifests of other kinds may stand beside ours; a misspelt one of ours may not.
+                let severity = if is_ours || kind.starts_with("Kaspr") || version.is_empty() {
+                    Severity::Error
+                } else {
+                    Severity::Warning
+                };
+                self.findings.push(Finding { object: at, severity, problem });
+            }
+        }
+        None
+    }
+
+    fn app(&mut self, at: usize, object: &Value, settings: &Settings) {
+        let parsed = App::parse(object, settings, Pinned(None));
+        match parsed.result {
+            Ok(app) => {
+                self.add(at, Vec::new(), parsed.odd);
+                self.apps.insert((namespace_of(object), Meta::of(object).name), (at, app));
+            }
+            Err(problems) => self.add(at, problems, parsed.odd),
+        }
+    }
+
+    fn component(&mut self, at: usize, kind: Kind, object: &'a Value, meta: &Meta) {
+        let app = meta.labels.get(keys::LABEL_APP).cloned().unwrap_or_default();
+        if app.is_empty() {
+            self.error(at, label_missing());
+        } else if !is_dns_label(&app) || app.len() > Kind::App.name_max() {
+            self.error(
+                at,
+                Invalid::new(
+                    "metadata.labels[\"kaspr.io/app\"]",
+                    "no KasprApp can have this name",
+                    "set it to the name of the KasprApp that the component belongs to",
+                )
+                .with_value(&app.clone().into()),
+            );
+        }
+        let parsed = component::parse(kind, object);
+        match parsed.result {
+            Ok(definition) => {
+                self.add(at, Vec::new(), parsed.odd);
+                let app = (namespace_of(object), app);
+                let spec = object.get("spec").unwrap_or(&Value::Null);
+                self.definitions.push(Component { object: at, app, definition, spec });
+            }
+            Err(problems) => self.add(at, problems, parsed.odd),
+        }
+    }
+
+    /// Routes and channels that two components claim, tables of another app, volumes of one name.
+    fn beside_each_other(&mut self) {
+        let mut found = Vec::new();
+        for component in &self.definitions {
+            let siblings: Vec<&Definition> = self
+                .definitions
+                .iter()
+                .filter(|other| other.app == component.app && other.object <= component.object)
+                .map(|other| &other.definition)
+                .collect();
+            let key = (component.definition.kind, component.definition.name.as_str());
+            if let Some(problem) = component::collisions(&siblings).remove(&key) {
+                found.push((component.object, problem));
+            }
+            found.extend(self.tables(component).map(|problem| (component.object, problem)));
+            if let Some((at, app)) = self.apps.get(&component.app)
+                && let Some(problem) = volume_taken(app, &component.definition)
+            {
+                found.push((*at, problem));
+            }
+        }
+        for (at, problem) in found {
+            self.error(at, problem);
+        }
+    }
+
+    fn tables(&self, component: &'a Component<'a>) -> impl Iterator<Item = Invalid> {
+        let Component { app, spec, definition, .. } = component;
+        let referenced = table_references(definition.kind, spec);
+        referenced.into_iter().filter_map(move |(field, name)| {
+            let table = self.definitions.iter().find(|other| {
+                other.definition.kind == Kind::Table
+                    && other.definition.name == name
+                    && other.app.0 == app.0
+            })?;
+            (table.app != *app).then(|| {
+                let owner = &table.app.1;
+                Invalid::new(
+                    field,
+                    format!("the table belongs to the app {owner}"),
+                    "name a table of the same app",
+                )
+                .with_value(&name.into())
+            })
+        })
+    }
+}
+
+/// The tables that a spec names, with the paths where it does.
+fn table_references(kind: Kind, spec: &Value) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    if kind == Kind::Join {
+        for field in ["leftTable", "rightTable"] {
+            if let Some(name) = spec.get(field).and_then(Value::as_str) {
+                found.push((format!("spec.{field}"), name.to_owned()));
+            }
+        }
+    }
+    let operations = spec.pointer("/processors/operations").and_then(Value::as_array);
+    for (at, operation) in operations.into_iter().flatten().enumerate() {
+        let tables = operation.get("tables").and_then(Value::as_array);
+        for (index, table) in tables.into_iter().flatten().enumerate() {
+            if let Some(name) = table.get("name").and_then(Value::as_str) {
+                let path = format!("spec.processors.operations[{at}].tables[{index}].name");
+                found.push((path, name.to_owned()));
+            }
+        }
+    }
+    found
+}
+
+/// A volume of the app's own that has the name of a component's volume.
+pub(crate) fn volume_taken(app: &App, definition: &Definition) -> Option<Invalid> {
+    let name = object_name(definition.kind, &definition.name);
+    let at = app
+        .pod
+        .volumes
+        .iter()
+        .position(|volume| volume.get("name").and_then(Value::as_str) == Some(name.as_str()))?;
+    let owner = format!("{} {}", definition.kind.name(), definition.name);
+    Some(
+        Invalid::new(
+            format!("spec.template.pod.volumes[{at}].name"),
+            format!("the volume of {owner} has the name"),
+            "choose another name",
+        )
+        .with_value(&name.into()),
+    )
+}
+
+/// What cannot change from one version of an object to the next.
+fn changes(before: &Value, after: &Value) -> Vec<Invalid> {
+    let mut found = Vec::new();
+    let text = |value: Option<&Value>| match value {
+        None | Some(Value::Null) => None,
+        Some(Value::String(text)) => Some(text.clone()),
+        Some(other) => Some(other.to_string()),
+    };
+    for (path, why, remedy) in FIXED {
+        let pointer = format!("/{}", path.replace('.', "/"));
+        let (old, new) = (text(before.pointer(&pointer)), text(after.pointer(&pointer)));
+        if old.is_some() && old != new {
+            let was = old.unwrap_or_default();
+            let problem = format!("it was {was}, and {why}");
+            let value = after.pointer(&pointer).cloned().unwrap_or(Value::Null);
+            found.push(Invalid::new(path, problem, remedy).with_value(&value));
+        }
+    }
+    let size = |object: &Value| Quantity::parse(object.pointer("/spec/storage/size")?.as_str()?);
+    if let (Some(old), Some(new)) = (size(before), size(after))
+        && new < old
+    {
+        found.push(
+            Invalid::new(
+                "spec.storage.size",
+                "a claim cannot shrink",
+                "restore the old size, or create the app under another name",
+            )
+            .with_value(after.pointer("/spec/storage/size").unwrap_or(&Value::Null)),
+        );
+    }
+    let label = |object: &Value| Meta::of(object).labels.get(keys::LABEL_APP).cloned();
+    if before.get("kind").and_then(Value::as_str) == Some(Kind::Table.name())
+        && let (Some(old), Some(new)) = (label(before), label(after))
+        && old != new
+    {
+        found.push(
+            Invalid::new(
+                "metadata.labels[\"kaspr.io/app\"]",
+                format!("the table moves away from the app {old}, and its data stays there"),
+                "create a table of another name for the other app",
+            )
+            .with_value(&new.into()),
+        );
+    }
+    found
+}
+
+/// Fields that keep the value that they were given first.
+const FIXED: [(&str, &str, &str); 4] = [
+    (
+        "spec.storage.type",
+        "claims cannot change their kind",
+        "restore it, or create the app under another name",
+    ),
+    (
+        "spec.storage.class",
+        "a claim keeps its class",
+        "restore it, or create the app under another name",
+    ),
+    (
+        "spec.config.topicPartitions",
+        "topics and tables were made with that many partitions",
+        "restore it, or create the app under another name",
+    ),
+    (
+        "spec.partitions",
+        "the changelog was made with that many partitions",
+        "restore it, or create a table of another name",
+    ),
+];
+
+/// An app that is gone while one with the same spec came: its consumer group, internal topics and
+/// claims carry the old name.
+fn renamed(old: &[Value], new: &[Value], settings: &Settings) -> Vec<Finding> {
+    let apps = |objects: &[Value]| -> Vec<(usize, String, Option<App>)> {
+        let is_app =
+            |object: &&Value| object.get("kind").and_then(Value::as_str) == Some(Kind::App.name());
+        objects
+            .iter()
+            .enumerate()
+            .filter(|(_, object)| is_app(object))
+            .map(|(at, object)| {
+                let app = App::parse(object, settings, Pinned(None)).result.ok();
+                (at, Meta::of(object).name, app)
+            })
+            .collect()
+    };
+    let (old, new) = (apps(old), apps(new));
+    let is_gone = |name: &String| new.iter().all(|(_, other, _)| other != name);
+    let is_new = |name: &String| old.iter().all(|(_, other, _)| other != name);
+    let mut found = Vec::new();
+    for (at, name, app) in new.iter().filter(|(_, name, app)| is_new(name) && app.is_some()) {
+        let same_spec = |other: &Option<App>| {
+            other.as_ref().map(|app| &app.spec) == app.as_ref().map(|app| &app.spec)
+        };
+        let twin = old.iter().find(|(_, other, spec)| is_gone(other) && same_spec(spec));
+        if let Some((_, was, _)) = twin {
+            let problem = Invalid::new(
+                "metadata.name",
+                format!("the app was called {was}: its consumer group, topics and claims are"),
+                "restore the name, or expect the app to start from nothing",
+            )
+            .with_value(&name.clone().into());
+            found.push(Finding { object: *at, severity: Severity::Error, problem });
+        }
+    }
+    found
+}
+
+fn namespace_of(object: &Value) -> String {
+    object.pointer("/metadata/namespace").and_then(Value::as_str).unwrap_or_default().to_owned()
+}

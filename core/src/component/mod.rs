@@ -1,0 +1,195 @@
+//! A component, valid by construction: wire -> definition, or every problem at once.
+
+mod agent;
+mod code;
+mod join;
+mod schedule;
+mod table;
+mod task;
+mod web_view;
+
+use std::collections::BTreeMap;
+
+use kaspr_crds::Kind;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::app::{Parsed, is_dns_label, unknown_fields, unreadable};
+use crate::definition;
+use crate::digest;
+use crate::invalid::{Invalid, one_per_field};
+use crate::meta::Meta;
+use crate::schema;
+
+pub(crate) use self::table::Windows;
+
+/// A valid component, ready to be written into its file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Definition {
+    /// Its kind, never `App`.
+    pub kind: Kind,
+    /// `metadata.name`, which is also its name in the worker.
+    pub name: String,
+    /// What a worker loads: the item below the root key of the file.
+    pub item: Value,
+    /// The digest of what the definition is made of, whichever build renders it.
+    pub inputs: String,
+    /// What no other component of the app may also claim.
+    pub claims: Vec<Claim>,
+}
+
+/// Something that only one component of an app may have.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Claim {
+    /// An HTTP route: method and path.
+    Route(String, String),
+    /// A channel that a join writes to.
+    Channel(String),
+}
+
+impl std::fmt::Display for Claim {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Route(method, path) => write!(f, "the route {method} {path}"),
+            Self::Channel(name) => write!(f, "the channel {name}"),
+        }
+    }
+}
+
+/// Reads a raw component of `kind`, reporting every problem at once.
+///
+/// The label that names the app is not looked at: whose component it is, is another question.
+pub fn parse(kind: Kind, object: &Value) -> Parsed<Definition> {
+    let meta = Meta::of(object);
+    let Some(spec) = object.get("spec").filter(|spec| !spec.is_null()) else {
+        let remedy = format!("add the spec of the {}", kind.name());
+        return Parsed::refused(vec![Invalid::new("spec", "it is missing", remedy)]);
+    };
+    let verdict = schema::validate(kaspr_crds::spec_schema(kind), spec, "spec");
+    let mut problems = verdict.problems;
+    let mut odd = unknown_fields(verdict.unknown);
+    check_name(kind, &meta.name, &mut problems);
+    check_own_name(spec, &meta.name, &mut odd);
+    let inputs = digest::of_json(&verdict.spec);
+    let fits = problems.is_empty();
+    let read = match kind {
+        Kind::Agent => with(verdict.spec, &mut problems, fits, |spec, problems| {
+            agent::check(spec, problems);
+            (definition::agent(&meta.name, spec), Vec::new())
+        }),
+        Kind::Table => with(verdict.spec, &mut problems, fits, |spec, problems| {
+            let windows = table::check(spec, problems);
+            (definition::table(&meta.name, spec, &windows), Vec::new())
+        }),
+        Kind::WebView => with(verdict.spec, &mut problems, fits, |spec, problems| {
+            let route = web_view::check(spec, problems);
+            (definition::web_view(&meta.name, spec), vec![route])
+        }),
+        Kind::Task => with(verdict.spec, &mut problems, fits, |spec, problems| {
+            task::check(spec, problems);
+            (definition::task(&meta.name, spec), Vec::new())
+        }),
+        Kind::Join => with(verdict.spec, &mut problems, fits, |spec, problems| {
+            let channel = join::check(&meta.name, spec, problems);
+            (definition::join(&meta.name, spec), vec![channel])
+        }),
+        Kind::App => None,
+    };
+    let result = match read {
+        Some((item, claims)) if problems.is_empty() => {
+            Ok(Definition { kind, name: meta.name, item, inputs, claims })
+        }
+        Some(_) | None => Err(one_per_field(problems)),
+    };
+    Parsed { result, odd }
+}
+
+type Read = (Value, Vec<Claim>);
+
+/// Deserialises a spec and lets `read` check it; a spec that does not fit its schema may still
+/// deserialise, and then all its problems are found at once.
+fn with<T: DeserializeOwned>(
+    spec: Value,
+    problems: &mut Vec<Invalid>,
+    fits: bool,
+    read: impl FnOnce(&T, &mut Vec<Invalid>) -> Read,
+) -> Option<Read> {
+    match serde_json::from_value::<T>(spec) {
+        Ok(spec) => Some(read(&spec, problems)),
+        Err(error) => {
+            if fits {
+                problems.push(unreadable(&error));
+            }
+            None
+        }
+    }
+}
+
+fn check_name(kind: Kind, name: &str, problems: &mut Vec<Invalid>) {
+    let value = Value::from(name);
+    if name.len() > kind.name_max() {
+        problems.push(
+            Invalid::new(
+                "metadata.name",
+                format!("it has {} characters, more than {}", name.len(), kind.name_max()),
+                format!(
+                    "choose a shorter name: the volume <name>-{} must be a DNS label",
+                    kind.suffix()
+                ),
+            )
+            .with_value(&value),
+        );
+    }
+    if !is_dns_label(name) {
+        problems.push(
+            Invalid::new(
+                "metadata.name",
+                "it is no DNS label, and a volume takes its name",
+                "use lower-case letters, digits and '-', and start and end with a letter or digit",
+            )
+            .with_value(&value),
+        );
+    }
+}
+
+/// `spec.name` is overwritten by `metadata.name`, as in the original; who wrote another one there
+/// should know.
+fn check_own_name(spec: &Value, name: &str, odd: &mut Vec<Invalid>) {
+    if let Some(own) = spec.get("name").filter(|own| own.is_string() && own.as_str() != Some(name))
+    {
+        odd.push(
+            Invalid::new(
+                "spec.name",
+                "it has no effect: workers know the component by metadata.name",
+                format!("write {name}, or rename the object"),
+            )
+            .with_value(own),
+        );
+    }
+}
+
+/// Finds what two definitions claim: the later of two in `order` loses.
+///
+/// `order` gives the definitions by precedence: those that are mounted come first, so that a
+/// newcomer never takes a route away from one that serves. The answer names the loser, what it
+/// claims, and the winner.
+pub fn collisions<'a>(order: &[&'a Definition]) -> BTreeMap<(Kind, &'a str), Invalid> {
+    let mut held: BTreeMap<&Claim, &Definition> = BTreeMap::new();
+    let mut lost = BTreeMap::new();
+    for definition in order {
+        let taken = definition.claims.iter().find_map(|claim| Some((claim, *held.get(claim)?)));
+        if let Some((claim, holder)) = taken {
+            let invalid = Invalid::new(
+                "spec",
+                format!("{claim} belongs to {} {}", holder.kind.name(), holder.name),
+                "choose another one, or remove the other component",
+            );
+            lost.insert((definition.kind, definition.name.as_str()), invalid);
+            continue;
+        }
+        for claim in &definition.claims {
+            held.insert(claim, definition);
+        }
+    }
+    lost
+}

@@ -1,0 +1,140 @@
+//! What was decided and observed -> the conditions of an app.
+//!
+//! The words of the original (`ReconcileComplete`, `Healthy`, `NotReady`, `NewSpec`,
+//! `Reconciling`, `Error`) keep their places. Only an observation says Ready.
+
+use kaspr_crds::keys::{CONDITION_ACCEPTED, CONDITION_PROGRESSING, CONDITION_READY};
+
+use crate::app::App;
+use crate::invalid::{self, Invalid};
+use crate::limits::MESSAGE_MAX;
+use crate::observed::{LiveApp, Observed, SetFacts};
+use crate::outcome::Answer;
+use crate::plan::Wait;
+use crate::policy::rollout;
+use crate::reason::Reason;
+use crate::status::Stated;
+
+/// The conditions of an app whose spec is invalid: nothing that runs is touched, and what runs is
+/// still told.
+pub(crate) fn of_invalid(observed: &Observed<'_>, problems: &[Invalid]) -> Vec<Stated> {
+    let why = invalid::summary(problems);
+    vec![
+        Stated::new(CONDITION_ACCEPTED, false, "InvalidSpec", why),
+        Stated::new(
+            CONDITION_PROGRESSING,
+            false,
+            "InvalidSpec",
+            "The spec is invalid; what runs is left as it is",
+        ),
+        of_members(observed, None).unwrap_or_else(|| {
+            Stated::new(CONDITION_READY, false, "NotReady", "Kaspr app not ready")
+        }),
+    ]
+}
+
+/// The conditions of a valid app.
+pub(crate) fn of_valid(
+    observed: &Observed<'_>,
+    live: &LiveApp<'_>,
+    app: &App,
+    rollout: &rollout::Verdict,
+    waits: &[Wait],
+) -> Vec<Stated> {
+    let accepted = Stated::new(CONDITION_ACCEPTED, true, "Valid", "The spec is valid");
+    let obstacle = conflict(waits).or_else(|| refusal(observed));
+    let ready = if rollout.is_settled() { of_members(observed, Some(app)) } else { None };
+    let (progressing, ready) = match (obstacle, ready) {
+        (Some((reason, message)), ready) => (
+            Stated::new(CONDITION_PROGRESSING, false, reason, message.clone()),
+            ready
+                .filter(|ready| ready.reason == "Healthy" && reason == "Error")
+                .unwrap_or_else(|| Stated::new(CONDITION_READY, false, reason, message)),
+        ),
+        (None, _) if app.is_paused => (
+            Stated::new(CONDITION_PROGRESSING, false, "Paused", "Reconciliation is paused"),
+            of_members(observed, Some(app)).unwrap_or_else(not_ready),
+        ),
+        (None, Some(ready)) if ready.reason == "Healthy" => (
+            Stated::new(
+                CONDITION_PROGRESSING,
+                false,
+                "ReconcileComplete",
+                "All resources are in desired state",
+            ),
+            ready,
+        ),
+        (None, ready) => (progressing(live), ready.unwrap_or_else(rolling_out)),
+    };
+    vec![accepted, progressing, ready]
+}
+
+/// Work is on its way. `NewSpec` stays until it is done, so that one change is told once.
+fn progressing(live: &LiveApp<'_>) -> Stated {
+    let is_new = live.status.observed_generation != Some(live.meta.generation);
+    let was_new = live.status.condition(CONDITION_PROGRESSING).is_some_and(|old| {
+        old.status == kaspr_crds::ConditionStatus::True && old.reason == "NewSpec"
+    });
+    if is_new || was_new {
+        Stated::new(CONDITION_PROGRESSING, true, "NewSpec", "Reconciling desired state")
+    } else {
+        let message = "Waiting for resources to become ready";
+        Stated::new(CONDITION_PROGRESSING, true, "Reconciling", message)
+    }
+}
+
+fn rolling_out() -> Stated {
+    Stated::new(CONDITION_READY, false, "NotReady", "Rollout in progress")
+}
+
+fn not_ready() -> Stated {
+    Stated::new(CONDITION_READY, false, "NotReady", "Kaspr app not ready")
+}
+
+/// Whether the members are there, as observed; `None` where nobody can say.
+fn of_members(observed: &Observed<'_>, app: Option<&App>) -> Option<Stated> {
+    let set = observed.own_set()?;
+    let facts = SetFacts::of(set);
+    let wanted = app.map_or(facts.wanted, |app| i64::from(app.replicas));
+    if !facts.is_rolled_out() {
+        return Some(rolling_out());
+    }
+    let is_ready = facts.available == wanted && facts.wanted == wanted;
+    Some(if is_ready {
+        Stated::new(CONDITION_READY, true, "Healthy", "App is ready")
+    } else {
+        not_ready()
+    })
+}
+
+/// An object of somebody else with one of our names.
+fn conflict(waits: &[Wait]) -> Option<(&'static str, String)> {
+    let conflicts: Vec<String> = waits
+        .iter()
+        .filter(|wait| !wait.object.kind.is_component())
+        .filter_map(|wait| match &wait.because {
+            Reason::NameConflict(who) => Some(format!("{} belongs to {who}", wait.object)),
+            _ => None,
+        })
+        .collect();
+    let message = || {
+        let names = conflicts.join("; ");
+        invalid::cut(&format!("{names}: remove it, or rename the app"), MESSAGE_MAX)
+    };
+    (!conflicts.is_empty()).then(|| ("NameConflict", message()))
+}
+
+/// An action that the API server refuses, told in its own words once it was refused twice in a
+/// row: a single refusal is mostly a race that the next look wins.
+fn refusal(observed: &Observed<'_>) -> Option<(&'static str, String)> {
+    let told: Vec<String> = observed
+        .outcomes
+        .iter()
+        .filter(|(_, outcome)| outcome.attempts >= 2)
+        .filter_map(|(id, outcome)| match &outcome.answer {
+            Answer::Refused { refusal, message } => Some(format!("{id}: {refusal}: {message}")),
+            Answer::Done { .. } | Answer::Exists { .. } => None,
+        })
+        .collect();
+    (!told.is_empty()).then(|| ("Error", invalid::cut(&told.join("; "), MESSAGE_MAX)))
+}

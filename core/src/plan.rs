@@ -1,0 +1,143 @@
+//! What one decision concludes: steps with reasons, waits with reasons, and when to look again.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::action::{Action, Uid};
+use crate::key::ObjectRef;
+use crate::reason::Reason;
+use crate::snapshot::Snapshot;
+use crate::time::Uptime;
+
+/// The whole conclusion for one app key.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Plan {
+    /// What to do, in order of [`Stage`].
+    pub steps: Vec<Step>,
+    /// What is not done, and why.
+    pub waits: Vec<Wait>,
+    /// What people are told once the status that says it is written.
+    pub notices: Vec<Notice>,
+    /// When to look again at the latest; events come sooner.
+    pub wake_up: Option<Uptime>,
+}
+
+/// One action with its place and its reason.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    /// What it depends on, and what depends on it.
+    pub stage: Stage,
+    /// What to do.
+    pub action: Action,
+    /// Why.
+    pub because: Reason,
+}
+
+/// The order of a plan. A failure skips what depends on it and nothing else: a foundation that
+/// failed skips the workload, a status that was refused skips what is irreversible.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Stage {
+    /// The app's status, or its confirmation: first; a conflict voids the plan.
+    Status,
+    /// What pods need to start: ServiceAccount, ConfigMaps, Services.
+    Foundation,
+    /// What stands alone: the autoscaler, things no longer wanted.
+    Aside,
+    /// The StatefulSet: needs every foundation.
+    Workload,
+    /// The components' statuses: last; they void nothing.
+    ComponentStatus,
+}
+
+/// Something that is not done, and why.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Wait {
+    /// What is left alone.
+    pub object: ObjectRef,
+    /// Why.
+    pub because: Reason,
+    /// When to look again at the latest, if time alone can change it.
+    pub until: Option<Uptime>,
+}
+
+/// One thing for people to read in `kubectl describe`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Notice {
+    /// The object that it is about.
+    pub about: ObjectRef,
+    /// Its uid.
+    pub uid: Uid,
+    /// Whether it needs attention.
+    pub kind: NoticeKind,
+    /// The stable word.
+    pub reason: String,
+    /// The sentence.
+    pub note: String,
+}
+
+/// The two types of Kubernetes Events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum NoticeKind {
+    /// As it should be.
+    Normal,
+    /// Somebody should look.
+    Warning,
+}
+
+/// A broken invariant of a plan: a defect of this program, never of its input.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the plan breaks an invariant: {0}")]
+pub struct Broken(pub String);
+
+impl Plan {
+    /// Whether nothing is to be done.
+    pub fn is_silent(&self) -> bool {
+        self.steps.is_empty()
+    }
+
+    /// Whether it holds an action that cannot be undone.
+    pub fn has_irreversible(&self) -> bool {
+        self.steps.iter().any(|step| step.action.is_irreversible())
+    }
+
+    /// Holds the plan against what must be true of every plan made from `snapshot`.
+    ///
+    /// # Errors
+    /// Names the first invariant that is broken; such a plan must not be carried out.
+    pub fn check(&self, snapshot: &Snapshot) -> Result<(), Broken> {
+        let broken = |text: String| Err(Broken(text));
+        if !self.steps.is_sorted_by_key(|step| step.stage) {
+            return broken("steps are out of order".to_owned());
+        }
+        for step in &self.steps {
+            let object = step.action.object();
+            if object.namespace != snapshot.key.namespace {
+                return broken(format!("{object} lies in another namespace"));
+            }
+            if step.action.is_irreversible() && step.stage != Stage::Workload {
+                return broken(format!("{object} is changed for good outside the workload stage"));
+            }
+        }
+        if let Some(wake_up) = self.wake_up
+            && wake_up <= snapshot.now.uptime
+        {
+            return broken("the wake-up is not later than now".to_owned());
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Status => "status",
+            Self::Foundation => "foundation",
+            Self::Aside => "aside",
+            Self::Workload => "workload",
+            Self::ComponentStatus => "component",
+        })
+    }
+}

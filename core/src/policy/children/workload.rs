@@ -1,0 +1,172 @@
+//! The StatefulSet and its autoscaler.
+
+use serde_json::{Value, json};
+
+use super::child::{Wanted, act, settle, wait};
+use super::{Context, Verdict};
+use crate::action::{Action, Manifest, Precondition};
+use crate::drift;
+use crate::key::ObjectKind;
+use crate::observed::{Child, Holder, SetFacts};
+use crate::plan::Stage;
+use crate::policy::rollout::Choice;
+use crate::reason::Reason;
+use crate::render::{self, StatefulSetParts};
+use crate::seen::{Seen, Unseen};
+
+/// The autoscaler: there while members are wanted.
+pub(super) fn autoscaler(context: &Context<'_>, verdict: &mut Verdict) {
+    let Context { observed, app, owner, .. } = context;
+    let seen = &observed.children.autoscaler;
+    if app.replicas > 0 {
+        // It comes with the StatefulSet that it scales, and never scales somebody else's.
+        let is_made = context.rollout.choice == Choice::Create && !verdict.lacks_foundation;
+        if observed.own_set().is_none() && !is_made {
+            return;
+        }
+        let manifest = render::autoscaler(app, owner, &observed.names, observed.settings);
+        let wanted = Wanted { owner, manifest, stage: Stage::Aside };
+        return settle(context, wanted, seen.as_ref(), verdict);
+    }
+    let Seen::Present(child) = seen else { return };
+    let holder = child.holder(owner.kind, &owner.name, &owner.uid, &observed.key.name);
+    if !child.meta.is_deleting && matches!(holder, Holder::Ours | Holder::Adoptable) {
+        let object = observed.object(ObjectKind::Autoscaler, &observed.names.autoscaler);
+        let action = Action::Delete { object, uid: child.meta.uid.clone() };
+        act(verdict, Stage::Aside, action, Reason::NoLongerWanted);
+    }
+}
+
+/// The StatefulSet, with the template that the rollout chose.
+pub(super) fn stateful_set(context: &Context<'_>, verdict: &mut Verdict) {
+    let Context { observed, owner, .. } = context;
+    let object = observed.object(ObjectKind::StatefulSet, &observed.names.base);
+    match (&observed.children.stateful_set, &context.rollout.choice) {
+        (Seen::Unknown(why), _) => wait(verdict, object, Reason::Unknown(*why), None),
+        (Seen::Absent, Choice::Create) => {
+            if verdict.lacks_foundation {
+                return wait(verdict, object, Reason::FoundationMissing, None);
+            }
+            let claims = render::claim_templates(context.app, &observed.names);
+            let manifest = rendered(context, claims);
+            let wanted = Wanted { owner, manifest, stage: Stage::Workload };
+            settle(context, wanted, Seen::Absent, verdict);
+        }
+        (Seen::Absent, Choice::Keep(because, until)) => {
+            wait(verdict, object, because.clone(), *until);
+        }
+        (Seen::Absent, Choice::Change(_) | Choice::Stand) => {
+            wait(verdict, object, Reason::Unknown(Unseen::NotListed), None);
+        }
+        (Seen::Present(set), choice) => {
+            if let (Choice::Keep(because, until), Some(_)) = (choice, observed.own_set()) {
+                wait(verdict, object, because.clone(), *until);
+            }
+            live(context, set, verdict);
+        }
+    }
+}
+
+/// A StatefulSet that is there.
+fn live(context: &Context<'_>, set: &Child<'_>, verdict: &mut Verdict) {
+    let Context { observed, app, rollout, .. } = context;
+    let facts = SetFacts::of(set);
+    let is_ours = observed.own_set().is_some();
+    if is_ours && leaves_zero(context, &facts) && !matches!(rollout.choice, Choice::Change(_)) {
+        let of = observed.object(ObjectKind::StatefulSet, &observed.names.base);
+        let to = app.replicas.min(observed.settings.initial_max_replicas).max(1);
+        let action = Action::Scale { of, seen: set.meta.resource_version.clone(), to };
+        // The apply that lets go of the count follows when the new one is seen.
+        return act(verdict, Stage::Workload, action, Reason::LeftZero);
+    }
+    let claims = set.object.pointer("/spec/volumeClaimTemplates").cloned().unwrap_or(json!([]));
+    match &rollout.choice {
+        Choice::Change(because) if is_ours => {
+            let manifest = rendered(context, claims);
+            if verdict.lacks_foundation {
+                return wait(verdict, manifest.object, Reason::FoundationMissing, None);
+            }
+            if let Some(action) = overwrite_ports(context, set, &manifest) {
+                return act(verdict, Stage::Workload, action, because.clone());
+            }
+            let over = Precondition::Version {
+                uid: set.meta.uid.clone(),
+                resource_version: set.meta.resource_version.clone(),
+            };
+            act(verdict, Stage::Workload, Action::Roll { manifest, over }, because.clone());
+        }
+        _ => repeat(context, set, &facts, claims, verdict),
+    }
+}
+
+/// A live worker that names a port which is not wanted gets its containers set whole; the apply
+/// follows when that is seen.
+fn overwrite_ports(context: &Context<'_>, set: &Child<'_>, manifest: &Manifest) -> Option<Action> {
+    let path = "/spec/template/spec/containers";
+    let wanted = manifest.body.pointer(path)?;
+    let ports = |containers: &Value| containers.pointer("/0/ports").cloned();
+    if !drift::has_foreign_port(&ports(wanted)?, &ports(set.object.pointer(path)?)?) {
+        return None;
+    }
+    Some(Action::Overwrite {
+        of: context.observed.object(ObjectKind::StatefulSet, &set.meta.name),
+        seen: set.meta.resource_version.clone(),
+        patch: json!({ "spec": { "template": { "spec": { "containers": wanted } } } }),
+    })
+}
+
+/// The StatefulSet with its live template: all else is brought to what is wanted.
+fn repeat(
+    context: &Context<'_>,
+    set: &Child<'_>,
+    facts: &SetFacts,
+    claims: Value,
+    verdict: &mut Verdict,
+) {
+    let Context { observed, app, owner, .. } = context;
+    // A template that we did not render may hold what an apply cannot say: it is left out.
+    let template =
+        facts.inputs.as_ref().and_then(|_| set.object.pointer("/spec/template").cloned());
+    let parts = StatefulSetParts {
+        template,
+        inputs: facts.inputs.clone(),
+        claim_templates: claims,
+        replicas: replicas(context, facts),
+    };
+    let manifest = render::statefulset(app, owner, &observed.names, parts);
+    let wanted = Wanted { owner, manifest, stage: Stage::Workload };
+    settle(context, wanted, Seen::Present(set), verdict);
+}
+
+/// The StatefulSet with the template of now.
+fn rendered(context: &Context<'_>, claims: Value) -> Manifest {
+    let Context { observed, app, tracked, owner, rollout, .. } = context;
+    let names = &observed.names;
+    let has_claim = claims.as_array().is_some_and(|claims| !claims.is_empty());
+    let replicas = match &observed.children.stateful_set {
+        Seen::Present(set) => replicas(context, &SetFacts::of(set)),
+        Seen::Absent | Seen::Unknown(_) => (app.replicas == 0).then_some(0),
+    };
+    let parts = StatefulSetParts {
+        template: Some(render::template(app, owner, names, &tracked.mounted(), has_claim)),
+        inputs: Some(rollout.inputs.clone()),
+        claim_templates: claims,
+        replicas,
+    };
+    render::statefulset(app, owner, names, parts)
+}
+
+/// The count that an apply names: 0 while none is wanted, and until another manager has taken the
+/// field over (measured: letting go of a 0 that nobody else owns resets it to 1).
+fn replicas(context: &Context<'_>, facts: &SetFacts) -> Option<i32> {
+    (context.app.replicas == 0 || facts.wanted == 0).then_some(0)
+}
+
+/// Whether the members are wanted again, and the template is the one that they should start with.
+fn leaves_zero(context: &Context<'_>, facts: &SetFacts) -> bool {
+    let is_ready = match &context.rollout.choice {
+        Choice::Stand | Choice::Keep(Reason::Unknown(_), _) => true,
+        Choice::Create | Choice::Change(_) | Choice::Keep(..) => false,
+    };
+    context.app.replicas > 0 && facts.wanted == 0 && is_ready
+}

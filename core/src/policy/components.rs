@@ -1,0 +1,250 @@
+//! The status of each component: accepted or not, with its app or without, mounted or not yet.
+
+use kaspr_crds::Kind;
+use std::collections::BTreeSet;
+
+use kaspr_crds::keys::{CONDITION_ACCEPTED, CONDITION_READY};
+use serde_json::{Map, Value, json};
+
+use crate::action::Action;
+use crate::component;
+use crate::definition;
+use crate::digest;
+use crate::invalid::{self, Invalid};
+use crate::key::{ObjectKind, ObjectRef};
+use crate::observed::{LiveComponent, Observed, SetFacts};
+use crate::plan::{Notice, NoticeKind, Stage, Step};
+use crate::policy::definitions::{Item, State, Tracked};
+use crate::policy::rollout;
+use crate::reason::Reason;
+use crate::seen::Seen;
+use crate::status::{Stated, conditions_of, lay_over, patch};
+
+/// What this policy concludes.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Verdict {
+    pub(crate) steps: Vec<Step>,
+    pub(crate) notices: Vec<Notice>,
+}
+
+/// What is said about one component.
+struct Said {
+    conditions: Vec<Stated>,
+    /// `AppFound` or `AppNotFound`, in the words of the original; none without a label.
+    app: Option<&'static str>,
+    /// The digest of its definition.
+    hash: Option<String>,
+}
+
+/// The components of an app that is there. Without a rollout (the app's own spec is bad) what is
+/// mounted stays mounted.
+pub(crate) fn of_app(
+    observed: &Observed<'_>,
+    tracked: &Tracked<'_>,
+    rollout: Option<&rollout::Verdict>,
+) -> Verdict {
+    let mut verdict = Verdict::default();
+    for item in &tracked.items {
+        let said = Said {
+            conditions: vec![accepted(&item.problems), ready(observed, item, rollout)],
+            app: Some("AppFound"),
+            hash: hash_of(item),
+        };
+        tell(observed, item.kind, item.live, &said, &mut verdict);
+    }
+    verdict
+}
+
+/// The components of a key without an app: of one that is not there, or of none at all.
+pub(crate) fn without_app(observed: &Observed<'_>) -> Verdict {
+    let mut verdict = Verdict::default();
+    let is_nameless = observed.key.is_nameless();
+    for (kind, live) in observed.all_components().filter(|(_, live)| !live.meta.is_deleting) {
+        let mut problems = component::parse(kind, live.object).result.err().unwrap_or_default();
+        let because = if is_nameless { Reason::AppLabelMissing } else { Reason::AppNotFound };
+        let message = if is_nameless {
+            problems.insert(0, label_missing());
+            "The label kaspr.io/app is missing: set it to the name of a KasprApp".to_owned()
+        } else {
+            let name = &observed.key.name;
+            format!("There is no KasprApp {name} in this namespace: create it, or change the label")
+        };
+        let conditions = vec![
+            if is_nameless {
+                let why = invalid::summary(&problems);
+                Stated::new(CONDITION_ACCEPTED, false, because.code(), why)
+            } else {
+                accepted(&problems)
+            },
+            Stated::new(CONDITION_READY, false, because.code(), message),
+        ];
+        let app = (!is_nameless).then_some("AppNotFound");
+        tell(observed, kind, live, &Said { conditions, app, hash: None }, &mut verdict);
+    }
+    verdict
+}
+
+/// What a component without the label is told, here and by `check`.
+pub(crate) fn label_missing() -> Invalid {
+    Invalid::new(
+        "metadata.labels[\"kaspr.io/app\"]",
+        "the label is missing",
+        "set it to the name of the KasprApp that the component belongs to",
+    )
+}
+
+fn accepted(problems: &[Invalid]) -> Stated {
+    if problems.is_empty() {
+        Stated::new(CONDITION_ACCEPTED, true, "Valid", "The spec is valid")
+    } else {
+        Stated::new(CONDITION_ACCEPTED, false, "InvalidSpec", invalid::summary(problems))
+    }
+}
+
+/// Whether the members run what the spec says.
+fn ready(observed: &Observed<'_>, item: &Item<'_>, rollout: Option<&rollout::Verdict>) -> Stated {
+    match &item.state {
+        State::Conflicted { with, .. } => {
+            let name = item.object_name();
+            let message = format!("ConfigMap {name} belongs to {with}: remove it, or rename");
+            Stated::new(CONDITION_READY, false, "NameConflict", message)
+        }
+        State::Refused => {
+            let message = "The spec is invalid, and no earlier definition is mounted";
+            Stated::new(CONDITION_READY, false, "InvalidSpec", message)
+        }
+        State::LastGood { .. } => {
+            let message = "The spec is invalid; the last good definition goes on";
+            Stated::new(CONDITION_READY, false, "LastGoodDefinition", message)
+        }
+        State::Valid { .. } => {
+            let is_mounted = observed
+                .own_set()
+                .filter(|set| set.mounts_config_map(&item.object_name()))
+                .is_some_and(|set| {
+                    let is_through = rollout.is_some_and(rollout::Verdict::is_settled)
+                        && SetFacts::of(set).is_rolled_out();
+                    is_through || was_mounted(item)
+                });
+            if is_mounted {
+                Stated::new(CONDITION_READY, true, "Mounted", "All members have the definition")
+            } else {
+                let message = "Waiting for the members to get the definition";
+                Stated::new(CONDITION_READY, false, "Pending", message)
+            }
+        }
+    }
+}
+
+/// Whether this very definition was mounted before: another change of the template on its way
+/// does not take it away.
+fn was_mounted(item: &Item<'_>) -> bool {
+    let status = item.live.object.get("status").and_then(Value::as_object);
+    status.is_some_and(|status| {
+        let hash = status.get("hash").and_then(Value::as_str).map(str::to_owned);
+        let was_ready = conditions_of(status).iter().any(|condition| {
+            condition.kind == CONDITION_READY
+                && condition.status == kaspr_crds::ConditionStatus::True
+        });
+        was_ready && hash == hash_of(item)
+    })
+}
+
+/// The digest of the definition that is, or is to be, mounted.
+fn hash_of(item: &Item<'_>) -> Option<String> {
+    item.mounted().map(|(_, text)| digest::of_text(text))
+}
+
+/// Writes what is said where the status does not say it yet, and tells people what turned.
+fn tell(
+    observed: &Observed<'_>,
+    kind: Kind,
+    live: &LiveComponent<'_>,
+    said: &Said,
+    verdict: &mut Verdict,
+) {
+    let none = Map::new();
+    let old = live.object.get("status").and_then(Value::as_object).unwrap_or(&none);
+    let before = conditions_of(old);
+    let conditions = lay_over(&before, &said.conditions, live.meta.generation, &observed.now);
+    let mut fields = vec![
+        ("observedGeneration", json!(live.meta.generation)),
+        ("conditions", json!(conditions)),
+        ("configMap", json!(definition::object_name(kind, &live.meta.name))),
+    ];
+    if let Some(found) = said.app {
+        fields.push(("app", json!({ "name": observed.key.name, "status": found })));
+    }
+    if let Some(hash) = &said.hash {
+        fields.push(("hash", json!(hash)));
+    }
+    if kind == Kind::Join {
+        fields.extend(tables_of(observed, live));
+    }
+    let of = observed.object(ObjectKind::from(kind), &live.meta.name);
+    let status = patch(old, fields);
+    if status.is_empty() {
+        return;
+    }
+    verdict.notices.extend(turned(&of, &live.meta.uid, &before, &said.conditions));
+    let seen = live.meta.resource_version.clone();
+    let action = Action::PatchStatus { of, seen, status: Value::Object(status) };
+    let because = Reason::StatusOutdated;
+    verdict.steps.push(Step { stage: Stage::ComponentStatus, action, because });
+}
+
+/// Whether the tables of a join are there, in the words of the original.
+fn tables_of(observed: &Observed<'_>, live: &LiveComponent<'_>) -> Vec<(&'static str, Value)> {
+    let tables = observed.components.iter().find(|(kind, _)| *kind == Kind::Table);
+    let Some((_, Seen::Present(tables))) = tables else { return Vec::new() };
+    [("leftTable", "LeftTable"), ("rightTable", "RightTable")]
+        .into_iter()
+        .filter_map(|(field, word)| {
+            let name = live.object.get("spec")?.get(field)?.as_str()?;
+            let is_there = tables.iter().any(|table| table.meta.name == name);
+            let status = if is_there { format!("{word}Found") } else { format!("{word}NotFound") };
+            Some((field, json!({ "name": name, "status": status })))
+        })
+        .collect()
+}
+
+/// An Event for each condition that turned: its status changed, or its reason while it is bad.
+pub(crate) fn turned(
+    about: &ObjectRef,
+    uid: &str,
+    before: &[kaspr_crds::Condition],
+    stated: &[Stated],
+) -> Vec<Notice> {
+    let mut reasons = BTreeSet::new();
+    stated
+        .iter()
+        .filter(|stated| is_told(before, stated))
+        // One story, one Event: the first condition that tells it has the most to say.
+        .filter(|stated| reasons.insert(stated.reason.as_str()))
+        .map(|stated| Notice {
+            about: about.clone(),
+            uid: uid.to_owned(),
+            kind: if is_trouble(stated) { NoticeKind::Warning } else { NoticeKind::Normal },
+            reason: stated.reason.clone(),
+            note: stated.message.clone(),
+        })
+        .collect()
+}
+
+/// Passing states are not worth an Event: that work began or that members are awaited shows in
+/// the conditions.
+fn is_told(before: &[kaspr_crds::Condition], stated: &Stated) -> bool {
+    const QUIET: [&str; 6] =
+        ["NewSpec", "Reconciling", "NotReady", "Pending", "ReconcileComplete", "Valid"];
+    let old = before.iter().find(|old| old.kind == stated.kind);
+    let has_turned =
+        old.is_none_or(|old| old.status != stated.status || old.reason != stated.reason);
+    let is_quiet = QUIET.contains(&stated.reason.as_str());
+    // A spec that was mended is news, one that was always valid is not.
+    let is_mended = stated.reason == "Valid" && old.is_some();
+    has_turned && (!is_quiet || is_mended)
+}
+
+fn is_trouble(stated: &Stated) -> bool {
+    stated.status == kaspr_crds::ConditionStatus::False && stated.reason != "Paused"
+}

@@ -1,0 +1,201 @@
+//! Which definitions an app runs: the valid ones, and the last good one of each that turned bad.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kaspr_crds::Kind;
+use serde_json::{Value, json};
+
+use crate::action::Action;
+use crate::app::App;
+use crate::check::volume_taken;
+use crate::component::{self, Definition};
+use crate::definition;
+use crate::digest;
+use crate::invalid::Invalid;
+use crate::key::ObjectKind;
+use crate::observed::{Child, Holder, LiveComponent, Observed};
+use crate::outcome::Answer;
+use crate::render::{DEFINITION_INPUTS, Mounted};
+use crate::seen::Seen;
+
+/// The components of an app, as they are tracked.
+#[derive(Clone, Debug)]
+pub(crate) struct Tracked<'a> {
+    /// In the order of kinds, then names.
+    pub(crate) items: Vec<Item<'a>>,
+}
+
+/// One component.
+#[derive(Clone, Debug)]
+pub(crate) struct Item<'a> {
+    pub(crate) kind: Kind,
+    pub(crate) live: &'a LiveComponent<'a>,
+    pub(crate) state: State,
+    /// What is odd about its spec, or wrong with it.
+    pub(crate) problems: Vec<Invalid>,
+}
+
+/// What an app runs of a component.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum State {
+    /// Its definition.
+    Valid { text: String, inputs: String },
+    /// Its spec is bad: the definition that is live goes on.
+    LastGood { text: String, inputs: String },
+    /// Its spec is bad, and nothing of it was ever live.
+    Refused,
+    /// Its ConfigMap cannot be made: the name belongs to somebody else.
+    Conflicted { text: String, inputs: String, with: String },
+}
+
+impl Item<'_> {
+    /// The digest of what it is made of, and the text of its file, if it is mounted at all.
+    pub(crate) fn mounted(&self) -> Option<(&str, &str)> {
+        match &self.state {
+            State::Valid { text, inputs } | State::LastGood { text, inputs } => {
+                Some((inputs, text))
+            }
+            State::Refused | State::Conflicted { .. } => None,
+        }
+    }
+
+    /// The name of its ConfigMap.
+    pub(crate) fn object_name(&self) -> String {
+        definition::object_name(self.kind, &self.live.meta.name)
+    }
+}
+
+impl Tracked<'_> {
+    /// The definitions to mount, sorted by kind and name.
+    pub(crate) fn mounted(&self) -> Vec<Mounted> {
+        let mut mounted: Vec<Mounted> = self
+            .items
+            .iter()
+            .filter_map(|item| {
+                let (_, text) = item.mounted()?;
+                let name = item.live.meta.name.clone();
+                Some(Mounted { kind: item.kind, name, text: text.to_owned() })
+            })
+            .collect();
+        mounted.sort();
+        mounted
+    }
+
+    /// The part of a template's inputs that the definitions are.
+    pub(crate) fn inputs(&self) -> Value {
+        let inputs: BTreeMap<String, &str> = self
+            .items
+            .iter()
+            .filter_map(|item| Some((item.object_name(), item.mounted()?.0)))
+            .collect();
+        json!(inputs)
+    }
+}
+
+/// Reads the components of an app. A component that is being deleted is gone for the app.
+pub(crate) fn track<'a>(observed: &'a Observed<'a>, app: Option<&App>) -> Tracked<'a> {
+    let mut read: Vec<Read<'a>> = observed
+        .all_components()
+        .filter(|(_, live)| !live.meta.is_deleting)
+        .map(|(kind, live)| (kind, live, component::parse(kind, live.object).result))
+        .collect();
+    let lost = collisions(observed, &read);
+    for (kind, live, result) in &mut read {
+        let taken = app.zip(result.as_ref().ok()).and_then(|(app, valid)| volume_taken(app, valid));
+        if let Some(invalid) = taken {
+            *result = Err(vec![invalid]);
+        }
+        if let Some(invalid) = lost.get(&(*kind, live.meta.name.clone())) {
+            *result = Err(vec![invalid.clone()]);
+        }
+    }
+    let items = read
+        .into_iter()
+        .map(|(kind, live, result)| match result {
+            Ok(valid) => {
+                let (text, inputs) = (definition::text(&valid), valid.inputs);
+                let state = match conflict(observed, kind, live) {
+                    Some(with) => State::Conflicted { text, inputs, with },
+                    None => State::Valid { text, inputs },
+                };
+                Item { kind, live, state, problems: Vec::new() }
+            }
+            Err(problems) => {
+                let state = last_good(observed, kind, live).unwrap_or(State::Refused);
+                Item { kind, live, state, problems }
+            }
+        })
+        .collect();
+    Tracked { items }
+}
+
+/// A component and what its spec says.
+type Read<'a> = (Kind, &'a LiveComponent<'a>, Result<Definition, Vec<Invalid>>);
+
+/// The components that claim what another one has. Those that are live come first, so that they
+/// keep what they have; among equals the name decides.
+fn collisions(observed: &Observed<'_>, read: &[Read<'_>]) -> BTreeMap<(Kind, String), Invalid> {
+    let live: BTreeSet<(Kind, &str)> = read
+        .iter()
+        .filter(|(kind, live, _)| live_map(observed, *kind, live).is_some())
+        .map(|(kind, live, _)| (*kind, live.meta.name.as_str()))
+        .collect();
+    let mut order: Vec<&Definition> =
+        read.iter().filter_map(|(_, _, result)| result.as_ref().ok()).collect();
+    order.sort_by_key(|valid| {
+        let key = (valid.kind, valid.name.as_str());
+        (!live.contains(&key), key)
+    });
+    component::collisions(&order)
+        .into_iter()
+        .map(|((kind, name), invalid)| ((kind, name.to_owned()), invalid))
+        .collect()
+}
+
+/// The definition of a component that is live: the data of its ConfigMap.
+fn last_good(observed: &Observed<'_>, kind: Kind, live: &LiveComponent<'_>) -> Option<State> {
+    let map = live_map(observed, kind, live)?;
+    let file = definition::file_name(kind, &live.meta.name);
+    let text = map.object.get("data")?.get(&file)?.as_str()?.to_owned();
+    let recorded = map.meta.annotations.get(DEFINITION_INPUTS).cloned();
+    // A map of the original says nothing about its inputs: its text stands for them.
+    let inputs = recorded.unwrap_or_else(|| digest::of_text(&text));
+    Some(State::LastGood { text, inputs })
+}
+
+/// Who has the name of a component's ConfigMap, if it is somebody else: a live object with our
+/// labels, or one that a create-only apply met.
+fn conflict(observed: &Observed<'_>, kind: Kind, live: &LiveComponent<'_>) -> Option<String> {
+    let name = definition::object_name(kind, &live.meta.name);
+    let holder =
+        |map: &Child<'_>| map.holder(kind, &live.meta.name, &live.meta.uid, &observed.key.name);
+    let holder = match observed.children.config_map(&name) {
+        Seen::Present(map) => holder(map),
+        Seen::Unknown(_) => return None,
+        Seen::Absent => holder(&Child::of(met(observed, &name)?)),
+    };
+    match holder {
+        Holder::Foreign(with) => Some(with),
+        Holder::Ours | Holder::Adoptable | Holder::Predecessor => None,
+    }
+}
+
+/// The object that the last create-only apply of this ConfigMap met.
+fn met<'a>(observed: &Observed<'a>, name: &str) -> Option<&'a Value> {
+    let object = observed.object(ObjectKind::ConfigMap, name);
+    match &observed.outcomes.get(&Action::id_of("Create", &object))?.answer {
+        Answer::Exists { found } => found.as_ref(),
+        Answer::Done { .. } | Answer::Refused { .. } => None,
+    }
+}
+
+fn live_map<'a>(
+    observed: &'a Observed<'_>,
+    kind: Kind,
+    live: &LiveComponent<'_>,
+) -> Option<&'a Child<'a>> {
+    let name = definition::object_name(kind, &live.meta.name);
+    let map = observed.children.config_map(&name).present().copied()?;
+    let holder = map.holder(kind, &live.meta.name, &live.meta.uid, &observed.key.name);
+    (holder == Holder::Ours).then_some(map)
+}

@@ -1,0 +1,242 @@
+//! When the pod template may change: once per change, and only after the intent is in the status.
+//!
+//! A template stands until its inputs change, so that neither an operator upgrade nor a takeover
+//! restarts a pod. A change of definitions, settings and image together is one change: the edits
+//! settle first. The intent is written, read back, and only then the template is applied.
+
+use std::time::Duration;
+
+use kaspr_crds::Kind;
+use serde_json::{Value, json};
+
+use crate::app::App;
+use crate::digest;
+use crate::drift;
+use crate::limits;
+use crate::observed::{Child, LiveApp, Observed, SetFacts};
+use crate::policy::children::is_answered;
+use crate::policy::definitions::Tracked;
+use crate::reason::Reason;
+use crate::render;
+use crate::seen::Seen;
+use crate::status::{Rollout, Template};
+use crate::time::Uptime;
+
+/// What to do with the template in this pass.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Choice {
+    /// There is no StatefulSet: it is made with the template of now.
+    Create,
+    /// The template of now is applied.
+    Change(Reason),
+    /// The live template is what is wanted; it is repeated as it stands.
+    Stand,
+    /// The live template stays although it is not, or nobody knows whether it is.
+    Keep(Reason, Option<Uptime>),
+}
+
+/// What this policy remembers: the template that stands, and the one that is meant to come.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Memory {
+    pub(crate) template: Option<Template>,
+    pub(crate) rollout: Option<Rollout>,
+}
+
+/// What this policy concludes.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Verdict {
+    pub(crate) choice: Choice,
+    pub(crate) memory: Memory,
+    /// The digest of the inputs of now.
+    pub(crate) inputs: String,
+}
+
+impl Verdict {
+    /// Whether definitions may be written as they are wanted: with the template that mounts them,
+    /// or while it stands.
+    pub(crate) fn writes_definitions(&self) -> bool {
+        match self.choice {
+            Choice::Create | Choice::Change(_) | Choice::Stand => true,
+            Choice::Keep(..) => false,
+        }
+    }
+
+    /// Whether the live template is the wanted one and nothing is on its way.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.choice == Choice::Stand && self.memory.rollout.is_none()
+    }
+}
+
+/// What one decision rests on.
+struct Case<'a> {
+    observed: &'a Observed<'a>,
+    live: &'a LiveApp<'a>,
+    app: &'a App,
+    tracked: &'a Tracked<'a>,
+    /// The digest of the inputs of now.
+    inputs: String,
+}
+
+/// Decides about the template of a valid app.
+pub(crate) fn decide(
+    observed: &Observed<'_>,
+    live: &LiveApp<'_>,
+    app: &App,
+    tracked: &Tracked<'_>,
+) -> Verdict {
+    let inputs = digest::of_json(&json!({
+        "app": app.template_inputs(), "definitions": tracked.inputs(),
+    }));
+    let case = Case { observed, live, app, tracked, inputs };
+    let memory =
+        Memory { template: live.status.template.clone(), rollout: live.status.rollout.clone() };
+    let (choice, memory) = match why_kept(&case) {
+        Some(because) => (Choice::Keep(because, None), memory),
+        None => match observed.own_set() {
+            None => create(&case, memory),
+            Some(set) => change(&case, set, memory),
+        },
+    };
+    Verdict { choice, memory, inputs: case.inputs }
+}
+
+/// Why the template is not decided about at all, if it is not.
+fn why_kept(case: &Case<'_>) -> Option<Reason> {
+    let Case { observed, app, .. } = case;
+    if app.is_paused {
+        return Some(Reason::Paused);
+    }
+    if let Err(why) = observed.components_known() {
+        return Some(Reason::Unknown(why));
+    }
+    match &observed.children.stateful_set {
+        Seen::Unknown(why) => Some(Reason::Unknown(*why)),
+        // Told apart, with its owner's name, where the children are decided.
+        Seen::Present(_) if observed.own_set().is_none() => Some(Reason::PredecessorLeaving),
+        Seen::Present(_) | Seen::Absent => None,
+    }
+}
+
+/// A new StatefulSet comes with all that was applied with the app: it waits for the edits to
+/// settle, and its template is meant before it is made.
+fn create(case: &Case<'_>, memory: Memory) -> (Choice, Memory) {
+    match settling_until(case.observed) {
+        Some(until) => (Choice::Keep(Reason::Settling, Some(until)), memory),
+        None => (Choice::Create, memory.meaning(case)),
+    }
+}
+
+/// A live StatefulSet: does its template stand?
+fn change(case: &Case<'_>, set: &Child<'_>, memory: Memory) -> (Choice, Memory) {
+    let facts = SetFacts::of(set);
+    let is_meant = memory.rollout.as_ref().is_some_and(|rollout| rollout.inputs == case.inputs);
+    if is_meant {
+        return carry_out(case, set, &facts, memory);
+    }
+    let carries = facts.inputs.as_ref() == Some(&case.inputs);
+    let recorded = memory.template.as_ref().filter(|template| template.inputs == case.inputs);
+    if let Some(template) = recorded.filter(|_| carries || facts.inputs.is_none()) {
+        if facts.is_observed && facts.update_revision != template.revision {
+            return (Choice::Keep(Reason::TemplateDrift, None), memory.meaning(case));
+        }
+        // An edit that was taken back before its template was applied leaves no intent behind.
+        return (Choice::Stand, Memory { rollout: None, ..memory });
+    }
+    if memory.template.is_none() && memory.rollout.is_none() {
+        if facts.inputs.is_none() && mounts_all(set, case.tracked) {
+            return adopt(case, &facts, memory);
+        }
+        if carries {
+            // The status was lost: the live template still says what it is made of.
+            return (Choice::Stand, memory.meaning(case));
+        }
+    }
+    match settling_until(case.observed) {
+        Some(until) => (Choice::Keep(Reason::Settling, Some(until)), memory),
+        None => (Choice::Keep(Reason::IntentFirst, None), memory.meaning(case)),
+    }
+}
+
+/// Whether a live template mounts every tracked definition.
+fn mounts_all(set: &Child<'_>, tracked: &Tracked<'_>) -> bool {
+    tracked
+        .items
+        .iter()
+        .filter(|item| item.mounted().is_some())
+        .all(|item| set.mounts_config_map(&item.object_name()))
+}
+
+/// A StatefulSet of the original: its template stands for the inputs of now.
+fn adopt(case: &Case<'_>, facts: &SetFacts, memory: Memory) -> (Choice, Memory) {
+    if !facts.is_observed {
+        return (Choice::Keep(Reason::NotObserved, None), memory);
+    }
+    (Choice::Stand, Memory { template: Some(case.template(facts)), rollout: None })
+}
+
+/// The intent stands in the status: apply the template, or see it through.
+fn carry_out(
+    case: &Case<'_>,
+    set: &Child<'_>,
+    facts: &SetFacts,
+    memory: Memory,
+) -> (Choice, Memory) {
+    if facts.inputs.as_ref() != Some(&case.inputs) {
+        return (Choice::Change(Reason::TemplateChanged), memory);
+    }
+    if let Some(path) = template_difference(case, set) {
+        return (Choice::Change(Reason::Drift(path)), memory);
+    }
+    if !facts.is_rolled_out() {
+        return (Choice::Stand, memory);
+    }
+    (Choice::Stand, Memory { template: Some(case.template(facts)), rollout: None })
+}
+
+/// The first field of the live template that differs from the template of now, unless the server
+/// itself answered this very template with this difference.
+fn template_difference(case: &Case<'_>, set: &Child<'_>) -> Option<String> {
+    let Case { observed, live, app, tracked, .. } = case;
+    let owner = render::owner_of(Kind::App, &observed.key.namespace, &live.meta);
+    let has_claim = set
+        .object
+        .pointer("/spec/volumeClaimTemplates")
+        .and_then(Value::as_array)
+        .is_some_and(|claims| !claims.is_empty());
+    let wanted = render::template(app, &owner, &observed.names, &tracked.mounted(), has_claim);
+    let live = set.object.pointer("/spec/template")?;
+    let path = drift::differences(&wanted, live).into_iter().next()?.path;
+    (!is_answered(observed, set)).then(|| format!("spec.template.{path}"))
+}
+
+/// Until when edits are still coming in; `None` once they have settled.
+fn settling_until(observed: &Observed<'_>) -> Option<Uptime> {
+    let edits = observed.edits?;
+    let settle = Duration::from_millis(observed.settings.settle_millis);
+    let until = edits
+        .last
+        .after(settle)
+        .min(edits.first.after(settle.saturating_mul(limits::SETTLE_ROUNDS_MAX)));
+    (until > observed.now.uptime).then_some(until)
+}
+
+impl Case<'_> {
+    /// The template of now as the one that stands.
+    fn template(&self, facts: &SetFacts) -> Template {
+        Template { inputs: self.inputs.clone(), revision: facts.update_revision.clone() }
+    }
+}
+
+impl Memory {
+    /// The same memory, meaning to roll out the inputs of now.
+    fn meaning(mut self, case: &Case<'_>) -> Self {
+        if self.rollout.as_ref().is_none_or(|rollout| rollout.inputs != case.inputs) {
+            self.rollout = Some(Rollout {
+                inputs: case.inputs.clone(),
+                generation: Some(case.live.meta.generation),
+                since: case.observed.now.stamp(),
+            });
+        }
+        self
+    }
+}

@@ -1,0 +1,74 @@
+//! The ConfigMaps: the settings of an app, and the definition of each component.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::ConfigMap;
+use kaspr_crds::{Kind, keys};
+
+use super::DEFINITION_INPUTS;
+use super::metadata::{Owner, app_labels, body, default_labels, manifest, metadata, overlay};
+use super::names::Names;
+use crate::action::Manifest;
+use crate::app::App;
+use crate::app::config::set;
+use crate::definition::object_name;
+use crate::key::{ObjectKind, ObjectRef};
+
+/// The variables of the settings ConfigMap, in the order in which the container names them.
+///
+/// What the config gives comes first; the fixed ones keep the place of one that they replace.
+pub fn settings_data(app: &App, names: &Names) -> Vec<(String, String)> {
+    let mut data = app.config.variables.clone();
+    let mut put = |name: &str, value: &str| set(&mut data, name.to_owned(), value.to_owned());
+    put("K_APP_NAME", &names.base);
+    put("K_KAFKA_BOOTSTRAP_SERVERS", &app.spec.bootstrap_servers);
+    put("K_KAFKA_SECURITY_PROTOCOL", app.security.protocol);
+    if let Some(sasl) = &app.security.sasl {
+        put("K_KAFKA_SASL_MECHANISM", sasl.mechanism);
+        put("K_KAFKA_AUTH_USERNAME", &sasl.username);
+    }
+    put("K_WEB_PORT", &app.config.web_port.to_string());
+    put("K_DATA_DIR", &app.config.data_dir);
+    put("K_TABLE_DIR", &app.config.table_dir);
+    put("K_DEFINITIONS_DIR", &app.config.definitions_dir);
+    data
+}
+
+/// ConfigMap `<app>-app-config`.
+pub fn settings(app: &App, owner: &Owner, names: &Names) -> Manifest {
+    let data: BTreeMap<String, String> = settings_data(app, names).into_iter().collect();
+    let map = ConfigMap {
+        metadata: metadata(owner, &names.settings, app_labels(owner, &names.base), None),
+        data: Some(data),
+        ..ConfigMap::default()
+    };
+    let body = body(&map);
+    let object = ObjectRef::new(ObjectKind::ConfigMap, &owner.namespace, &names.settings);
+    manifest(object, body.clone(), &body)
+}
+
+/// ConfigMap `<name>-agent` (and so on) of the component `owner` of the app `app`.
+///
+/// The component controls it; the app owns it too, so that it outlives the component until no
+/// pod mounts it (measured: an object with two owners stays until both are gone).
+pub fn definition(
+    owner: &Owner,
+    app: &Owner,
+    data: BTreeMap<String, String>,
+    inputs: Option<&str>,
+) -> Manifest {
+    let name = object_name(owner.kind, &owner.name);
+    let mut labels = default_labels(owner, &name);
+    labels.insert(keys::LABEL_APP.to_owned(), app.name.clone());
+    overlay(&mut labels, &owner.labels);
+    labels.remove(keys::LABEL_CLUSTER);
+    let annotations =
+        inputs.map(|inputs| BTreeMap::from([(DEFINITION_INPUTS.to_owned(), inputs.to_owned())]));
+    let mut metadata = metadata(owner, &name, labels, annotations.as_ref());
+    debug_assert!(app.kind == Kind::App, "only an app owns its components' definitions");
+    metadata.owner_references.get_or_insert_default().push(app.reference(false));
+    let map = ConfigMap { metadata, data: Some(data), ..ConfigMap::default() };
+    let body = body(&map);
+    let object = ObjectRef::new(ObjectKind::ConfigMap, &owner.namespace, &name);
+    manifest(object, body.clone(), &body)
+}

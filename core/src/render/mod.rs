@@ -1,0 +1,27 @@
+//! App -> its children, whole and without looking at the cluster.
+//!
+//! Source of names, labels and content: Kaspr operator 0.18.51; a team must be able to change over
+//! with no pod restart, so none of the names ever changes.
+
+mod autoscaler;
+mod config_map;
+mod metadata;
+mod names;
+mod pod;
+mod service;
+mod service_account;
+mod statefulset;
+
+pub use self::autoscaler::autoscaler;
+pub use self::config_map::{definition, settings, settings_data};
+pub use self::metadata::{Owner, owner_of, selector_labels, selector_text};
+pub use self::names::Names;
+pub use self::pod::{Mounted, template};
+pub use self::service::{api_service, headless_service};
+pub use self::service_account::service_account;
+pub use self::statefulset::{StatefulSetParts, claim_templates, statefulset};
+
+/// On a StatefulSet of ours: the digest of the inputs that its template was rendered from.
+pub const TEMPLATE_INPUTS: &str = "kaspr.io/template-inputs";
+/// On a definition's ConfigMap of ours: the digest of the spec that its data was rendered from.
+pub const DEFINITION_INPUTS: &str = "kaspr.io/definition-inputs";

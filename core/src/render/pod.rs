@@ -1,0 +1,271 @@
+//! The pod of a member: one container, its environment, its mounts.
+//!
+//! The order of environment, volumes and mounts is part of the contract: a change of order is a
+//! change of the template.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::{
+    ConfigMapKeySelector, ConfigMapVolumeSource, Container, ContainerPort, EmptyDirVolumeSource,
+    EnvVar, EnvVarSource, KeyToPath, ObjectFieldSelector, SecretKeySelector, Volume, VolumeMount,
+};
+use kaspr_crds::{Kind, PodTemplate, Raw};
+use serde_json::{Map, Value, json};
+
+use super::config_map::settings_data;
+use super::metadata::{Owner, body, default_labels, overlay};
+use super::names::Names;
+use crate::app::App;
+use crate::app::pod::replace;
+use crate::definition::{file_name, object_name};
+use crate::digest;
+
+/// A definition that the pod mounts.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Mounted {
+    /// The kind of its component.
+    pub kind: Kind,
+    /// The name of its component.
+    pub name: String,
+    /// The text of its file.
+    pub text: String,
+}
+
+/// The order in which kinds are mounted, and their variable with the digest of their definitions.
+const KINDS: [(Kind, &str); 5] = [
+    (Kind::Agent, "AGENTS_HASH"),
+    (Kind::WebView, "WEBVIEWS_HASH"),
+    (Kind::Table, "TABLES_HASH"),
+    (Kind::Task, "TASKS_HASH"),
+    (Kind::Join, "JOINS_HASH"),
+];
+
+/// The pod template of an app with these definitions, sorted by kind and name.
+///
+/// `has_claim` says whether the StatefulSet provides the volume of tables; without it the volume
+/// lives and dies with the pod.
+pub fn template(
+    app: &App,
+    owner: &Owner,
+    names: &Names,
+    mounted: &[Mounted],
+    has_claim: bool,
+) -> Value {
+    let none = PodTemplate::default();
+    let given = app.spec.template.as_ref().and_then(|template| template.pod.as_ref());
+    let given = given.unwrap_or(&none);
+    let mut spec = Map::new();
+    spec.insert("serviceAccountName".to_owned(), json!(names.base));
+    spec.insert("containers".to_owned(), json!([container(app, owner, names, mounted)]));
+    insert_list(&mut spec, "volumes", volumes(app, names, mounted, has_claim));
+    pass_through(&mut spec, given);
+    let metadata = given.metadata.as_ref();
+    let mut labels = default_labels(owner, &names.base);
+    // The operator's labels win here: the selector and people's queries rest on them.
+    let own = labels.clone();
+    overlay(
+        &mut labels,
+        metadata.and_then(|given| given.labels.as_ref()).unwrap_or(&BTreeMap::new()),
+    );
+    labels.extend(own);
+    let mut meta = json!({ "labels": labels });
+    if let (Some(annotations), Some(meta)) = (
+        metadata.and_then(|given| given.annotations.as_ref()).filter(|map| !map.is_empty()),
+        meta.as_object_mut(),
+    ) {
+        meta.insert("annotations".to_owned(), json!(annotations));
+    }
+    json!({ "metadata": meta, "spec": spec })
+}
+
+/// What users set on the pod, as they wrote it.
+fn pass_through(spec: &mut Map<String, Value>, given: &PodTemplate) {
+    let raw = |list: &Option<Vec<Raw>>| -> Vec<Value> {
+        list.iter().flatten().map(|Raw(value)| value.clone()).collect()
+    };
+    let unique = |list: &Option<Vec<Raw>>, key: &str| {
+        let mut kept = Vec::new();
+        for Raw(value) in list.iter().flatten() {
+            replace(&mut kept, key, value);
+        }
+        kept
+    };
+    insert_list(spec, "imagePullSecrets", unique(&given.image_pull_secrets, "name"));
+    insert_list(spec, "tolerations", raw(&given.tolerations));
+    insert_list(spec, "topologySpreadConstraints", raw(&given.topology_spread_constraints));
+    insert_list(spec, "hostAliases", unique(&given.host_aliases, "ip"));
+    let scalars = [
+        ("securityContext", given.security_context.as_ref().map(|Raw(value)| value.clone())),
+        ("affinity", given.affinity.as_ref().map(|Raw(value)| value.clone())),
+        ("terminationGracePeriodSeconds", given.termination_grace_period_seconds.map(Value::from)),
+        ("nodeSelector", given.node_selector.as_ref().map(|map| json!(map))),
+        ("priorityClassName", given.priority_class_name.clone().map(Value::from)),
+        ("schedulerName", given.scheduler_name.clone().map(Value::from)),
+        ("enableServiceLinks", given.enable_service_links.map(Value::from)),
+    ];
+    for (field, value) in scalars {
+        if let Some(value) = value {
+            spec.insert(field.to_owned(), value);
+        }
+    }
+}
+
+fn insert_list(spec: &mut Map<String, Value>, field: &str, list: Vec<Value>) {
+    if !list.is_empty() {
+        spec.insert(field.to_owned(), Value::Array(list));
+    }
+}
+
+fn container(app: &App, owner: &Owner, names: &Names, mounted: &[Mounted]) -> Value {
+    let container = Container {
+        name: "kaspr".to_owned(),
+        image: Some(app.image.clone()),
+        image_pull_policy: Some("IfNotPresent".to_owned()),
+        ports: Some(vec![ContainerPort {
+            name: Some("http".to_owned()),
+            container_port: i32::from(app.config.web_port),
+            ..ContainerPort::default()
+        }]),
+        ..Container::default()
+    };
+    let mut container = body(&container);
+    if let Some(fields) = container.as_object_mut() {
+        insert_list(fields, "env", environment(app, owner, names, mounted));
+        insert_list(fields, "volumeMounts", mounts(app, names, mounted));
+        if let Some(Raw(resources)) = &app.spec.resources {
+            fields.insert("resources".to_owned(), resources.clone());
+        }
+        if let Some(context) = &app.pod.security_context {
+            fields.insert("securityContext".to_owned(), context.clone());
+        }
+    }
+    container
+}
+
+/// The environment in its order: settings, login, identity, digests, the user's own.
+fn environment(app: &App, owner: &Owner, names: &Names, mounted: &[Mounted]) -> Vec<Value> {
+    let data = settings_data(app, names);
+    let mut env: Vec<EnvVar> = data
+        .iter()
+        .map(|(key, _)| {
+            from_source(
+                key,
+                EnvVarSource {
+                    config_map_key_ref: Some(ConfigMapKeySelector {
+                        name: names.settings.clone(),
+                        key: key.clone(),
+                        optional: None,
+                    }),
+                    ..EnvVarSource::default()
+                },
+            )
+        })
+        .collect();
+    if let Some(sasl) = &app.security.sasl {
+        env.push(from_source(
+            "K_KAFKA_AUTH_PASSWORD",
+            EnvVarSource {
+                secret_key_ref: Some(SecretKeySelector {
+                    name: sasl.secret.clone(),
+                    key: sasl.key.clone(),
+                    optional: None,
+                }),
+                ..EnvVarSource::default()
+            },
+        ));
+    }
+    if app.is_static {
+        env.push(from_pod_name("K_CONSUMER_GROUP_INSTANCE_ID", Some("v1")));
+    }
+    env.push(from_pod_name("POD_NAME", None));
+    let host = format!("$(POD_NAME).{}.{}.svc.cluster.local", names.base, owner.namespace);
+    env.push(literal("K_WEB_HOST", host));
+    let settings: BTreeMap<String, String> = data.into_iter().collect();
+    env.push(literal("CONFIG_HASH", digest::of_json(&json!(settings))));
+    for (kind, variable) in KINDS {
+        let files: Vec<(&str, &str)> = mounted
+            .iter()
+            .filter(|mounted| mounted.kind == kind)
+            .map(|mounted| (mounted.name.as_str(), mounted.text.as_str()))
+            .collect();
+        if !files.is_empty() {
+            env.push(literal(variable, digest::of_json(&json!(files))));
+        }
+    }
+    let mut env: Vec<Value> = env.iter().map(body).collect();
+    for entry in &app.pod.env {
+        replace(&mut env, "name", entry);
+    }
+    env
+}
+
+fn literal(name: &str, value: String) -> EnvVar {
+    EnvVar { name: name.to_owned(), value: Some(value), value_from: None }
+}
+
+fn from_source(name: &str, source: EnvVarSource) -> EnvVar {
+    EnvVar { name: name.to_owned(), value: None, value_from: Some(source) }
+}
+
+fn from_pod_name(name: &str, api_version: Option<&str>) -> EnvVar {
+    let field = ObjectFieldSelector {
+        api_version: api_version.map(str::to_owned),
+        field_path: "metadata.name".to_owned(),
+    };
+    from_source(name, EnvVarSource { field_ref: Some(field), ..EnvVarSource::default() })
+}
+
+/// The definitions by kind in the order of mounts, and within a kind by name.
+fn in_order(mounted: &[Mounted]) -> impl Iterator<Item = &Mounted> {
+    KINDS.iter().flat_map(|(kind, _)| mounted.iter().filter(move |mounted| mounted.kind == *kind))
+}
+
+fn volumes(app: &App, names: &Names, mounted: &[Mounted], has_claim: bool) -> Vec<Value> {
+    let definitions = in_order(mounted).map(|mounted| {
+        let file = file_name(mounted.kind, &mounted.name);
+        let name = object_name(mounted.kind, &mounted.name);
+        body(&Volume {
+            name: name.clone(),
+            config_map: Some(ConfigMapVolumeSource {
+                name,
+                items: Some(vec![KeyToPath {
+                    key: file.clone(),
+                    path: file,
+                    ..KeyToPath::default()
+                }]),
+                ..ConfigMapVolumeSource::default()
+            }),
+            ..Volume::default()
+        })
+    });
+    let mut volumes: Vec<Value> = definitions.chain(app.pod.volumes.iter().cloned()).collect();
+    if !has_claim {
+        volumes.push(body(&Volume {
+            name: names.volume.clone(),
+            empty_dir: Some(EmptyDirVolumeSource::default()),
+            ..Volume::default()
+        }));
+    }
+    volumes
+}
+
+fn mounts(app: &App, names: &Names, mounted: &[Mounted]) -> Vec<Value> {
+    let tables = VolumeMount {
+        name: names.volume.clone(),
+        mount_path: app.config.table_dir.clone(),
+        ..VolumeMount::default()
+    };
+    let mut mounts = vec![body(&tables)];
+    for mounted in in_order(mounted) {
+        let file = file_name(mounted.kind, &mounted.name);
+        mounts.push(body(&VolumeMount {
+            name: object_name(mounted.kind, &mounted.name),
+            mount_path: format!("{}/{file}", app.config.definitions_dir.trim_end_matches('/')),
+            sub_path: Some(file),
+            read_only: Some(true),
+            ..VolumeMount::default()
+        }));
+    }
+    mounts.extend(app.pod.mounts.iter().cloned());
+    mounts
+}

@@ -1,0 +1,90 @@
+//! The recorded document: all that one decision reads, as raw facts.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::key::AppKey;
+use crate::outcome::Outcomes;
+use crate::seen::Seen;
+use crate::settings::Settings;
+use crate::time::{Now, Uptime};
+
+/// The version that this build writes. It grows when an older build could misread a snapshot.
+pub const VERSION: u32 = 1;
+
+/// One look at what concerns one app key: built once per pass, never refreshed midway.
+///
+/// Objects are JSON as the API server sent them, trimmed by the caches (no managed fields, no
+/// last-applied annotation). A field that an older recording lacks reads as Unknown.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Snapshot {
+    /// [`VERSION`] of the build that wrote it.
+    pub version: u32,
+    /// Whose snapshot it is.
+    pub key: AppKey,
+    /// The instant of the look.
+    pub now: Now,
+    /// The operator's settings.
+    #[serde(default)]
+    pub settings: Settings,
+    /// The `KasprApp`.
+    #[serde(default)]
+    pub app: Seen<Value>,
+    /// When the app's version came as the answer to a write or read of this process; none if it
+    /// came from a watch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app_read_at: Option<Uptime>,
+    /// The burst of edits to the app's spec or to its components that this process saw last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edits: Option<Edits>,
+    /// The components that name this app.
+    #[serde(default)]
+    pub components: ComponentFacts,
+    /// The objects with our names, and the ConfigMaps with our labels.
+    #[serde(default)]
+    pub children: ChildFacts,
+    /// What came of earlier actions of this process for this key.
+    #[serde(default)]
+    pub outcomes: Outcomes,
+}
+
+/// Edits that came so close together that they belong to one change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Edits {
+    /// When the first of them was seen.
+    pub first: Uptime,
+    /// When the last of them was seen.
+    pub last: Uptime,
+}
+
+/// The components of one key, each kind listed or not, sorted by name.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[expect(missing_docs, reason = "one field for each kind")]
+pub struct ComponentFacts {
+    pub agents: Seen<Vec<Value>>,
+    pub tables: Seen<Vec<Value>>,
+    pub web_views: Seen<Vec<Value>>,
+    pub tasks: Seen<Vec<Value>>,
+    pub joins: Seen<Vec<Value>>,
+}
+
+/// The children of one key by role; each is the object of our name, whoever made it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ChildFacts {
+    /// ServiceAccount `<app>-app`.
+    pub service_account: Seen<Value>,
+    /// Service `<app>-app-api`.
+    pub api_service: Seen<Value>,
+    /// Service `<app>-app`.
+    pub headless_service: Seen<Value>,
+    /// StatefulSet `<app>-app`.
+    pub stateful_set: Seen<Value>,
+    /// HorizontalPodAutoscaler `<app>-app-hpa`.
+    pub autoscaler: Seen<Value>,
+    /// Every ConfigMap with our labels that belongs to this app: settings and definitions, sorted
+    /// by name.
+    pub config_maps: Seen<Vec<Value>>,
+}

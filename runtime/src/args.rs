@@ -1,0 +1,200 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use jiff::SignedDuration;
+
+/// Runs Kaspr apps on Kubernetes.
+#[derive(Debug, Parser)]
+#[command(name = "kaspr-operator", version, about)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands, each in its own file below `commands`.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Runs the operator until it is told to stop
+    Run(Box<RunArgs>),
+    /// Prints the Kubernetes objects of Kaspr manifests, without a cluster
+    Render(RenderArgs),
+    /// Judges Kaspr manifests by the operator's own rules, without a cluster
+    Check(CheckArgs),
+    /// Prints the custom resource definitions
+    Crds,
+    /// Prints the version
+    Version,
+}
+
+/// What to render.
+#[derive(Clone, Debug, Args)]
+pub struct RenderArgs {
+    /// Files with KasprApps and their components; - for standard input
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<String>,
+    /// How to print
+    #[arg(short, long, value_enum, default_value_t = YamlOrJson::Yaml)]
+    pub output: YamlOrJson,
+}
+
+/// What to judge.
+#[derive(Clone, Debug, Args)]
+pub struct CheckArgs {
+    /// Files with Kaspr manifests; - for standard input
+    #[arg(required_unless_present = "previous", value_name = "FILE")]
+    pub files: Vec<String>,
+    /// Judge NEW, and the change from OLD to it
+    #[arg(long, num_args = 2, value_names = ["OLD", "NEW"], conflicts_with = "files")]
+    pub previous: Vec<String>,
+    /// How to print
+    #[arg(short, long, value_enum, default_value_t = TextOrJson::Text)]
+    pub output: TextOrJson,
+}
+
+/// Objects, for files or for programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum YamlOrJson {
+    /// Documents.
+    Yaml,
+    /// One list.
+    Json,
+}
+
+/// Findings, for people or for programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TextOrJson {
+    /// A line each.
+    Text,
+    /// One object.
+    Json,
+}
+
+/// How to run the operator. Environment variables are named where a flag has one beside it; the
+/// flag wins.
+#[derive(Clone, Debug, Args)]
+pub struct RunArgs {
+    /// Which cluster.
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+    /// Which lease.
+    #[command(flatten)]
+    pub lease: LeaseArgs,
+    /// What is logged.
+    #[command(flatten)]
+    pub log: LogArgs,
+    /// Port of /metrics, /healthz and /readyz [env: METRICS_PORT] [default: 8000]
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub metrics_port: Option<u16>,
+    /// Apps that are worked on at the same time
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = workers)]
+    pub workers: usize,
+    /// How long edits must have been quiet before pods are replaced
+    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = duration)]
+    pub settle: Duration,
+}
+
+/// Which cluster, and what of it.
+#[derive(Clone, Debug, Args)]
+pub struct ClusterArgs {
+    /// Watch this namespace only; repeat for several [env: KOPF_RUN_NAMESPACE adds one]
+    #[arg(short, long, value_name = "NAME", value_parser = namespace)]
+    pub namespace: Vec<String>,
+    /// Watch all namespaces (so it is if none is named)
+    #[arg(short = 'A', long, conflicts_with = "namespace")]
+    pub all_namespaces: bool,
+    /// Connect by this file, not by the cluster around this process
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+}
+
+/// The lease that lets one of several processes work.
+#[derive(Clone, Debug, Args)]
+pub struct LeaseArgs {
+    /// How long a silent holder keeps the lease
+    #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = duration)]
+    pub lease_duration: Duration,
+    /// How often the holder renews it
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration)]
+    pub lease_renew: Duration,
+    /// Its name
+    #[arg(long, value_name = "NAME", default_value = "kaspr-operator")]
+    pub lease_name: String,
+    /// Its namespace [env: POD_NAMESPACE] [default: the namespace of this process]
+    #[arg(long, value_name = "NAME", value_parser = namespace)]
+    pub lease_namespace: Option<String>,
+    /// Work without a lease: only where no second process can run [env: LEASE_ENABLED=false]
+    #[arg(long)]
+    pub no_lease: bool,
+}
+
+/// What is logged, to standard error.
+#[derive(Clone, Debug, Args)]
+pub struct LogArgs {
+    /// One line per fact
+    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+    /// error, warn, info, debug, trace; or directives such as "kaspr_runtime=debug,kube=info"
+    #[arg(long, value_name = "LEVEL", default_value = "info")]
+    pub log_level: String,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For machines.
+    Json,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || "write a duration such as 500ms, 5s or 2m".to_owned();
+    let duration: SignedDuration = text.parse().map_err(|_| wrong())?;
+    Duration::try_from(duration).map_err(|_| wrong())
+}
+
+fn workers(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(workers @ 1..=256) => Ok(workers),
+        Ok(_) | Err(_) => Err("write a number from 1 to 256".to_owned()),
+    }
+}
+
+/// Source: kubernetes.io/docs/concepts/overview/working-with-objects/names "RFC 1123 Label Names".
+pub(crate) fn namespace(text: &str) -> Result<String, String> {
+    let is_inner = |char: char| char.is_ascii_lowercase() || char.is_ascii_digit() || char == '-';
+    let is_name = (1..=63).contains(&text.len())
+        && text.chars().all(is_inner)
+        && !text.starts_with('-')
+        && !text.ends_with('-');
+    if is_name {
+        Ok(text.to_owned())
+    } else {
+        Err("write the name of one namespace; patterns are not taken, repeat the flag".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn durations_and_namespaces_are_checked() {
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(duration("2m"), Ok(Duration::from_mins(2)));
+        assert!(duration("-1s").is_err() && duration("soon").is_err());
+        assert!(namespace("team-1").is_ok());
+        assert!(namespace("team-*").is_err() && namespace("").is_err());
+    }
+}

@@ -1,0 +1,385 @@
+//! The world behind a plan: each action is one request to the API server, with its precondition.
+//! What the server answers is in the cache before the next action starts.
+
+use std::sync::Arc;
+
+use kaspr_core::action::{Action, Manifest, Precondition};
+use kaspr_core::key::{AppKey, ObjectRef};
+use kaspr_core::outcome::{Answer, Refusal};
+use kaspr_core::seen::Seen;
+use kaspr_core::time::{Now, Uptime};
+use kaspr_effects::{Clock, Fence, Perform};
+use serde_json::{Value, json};
+
+use crate::api::{self, Api, Ask, Call, Failure};
+use crate::cache::{Cache, Due, Source, parse};
+use crate::clock::ProcessClock;
+use crate::gate::Gate;
+use crate::lease::Term;
+use crate::object;
+use crate::queue::{Lane, Queue};
+
+/// The manager of all fields that our applies name.
+pub const FIELD_MANAGER: &str = "kaspr-operator";
+/// The manager of `spec.replicas` between 0 and the autoscaler.
+pub const SCALE_MANAGER: &str = "kaspr-operator-scale";
+
+/// Everything that requests need.
+#[derive(Clone)]
+pub struct Cluster {
+    /// Sends.
+    pub api: Api,
+    /// Learns from answers.
+    pub cache: Arc<Cache>,
+    /// Hears which keys an answer concerns.
+    pub queue: Arc<Queue>,
+    /// Holds back while the server fails.
+    pub gate: Arc<Gate>,
+    /// Says whether this process may act.
+    pub term: Arc<Term>,
+    /// The time.
+    pub clock: ProcessClock,
+}
+
+/// The cluster as one app's plan acts on it.
+pub struct Hand<'a> {
+    cluster: &'a Cluster,
+    key: &'a AppKey,
+}
+
+impl Cluster {
+    /// For the plan of `key`.
+    pub fn hand<'a>(&'a self, key: &'a AppKey) -> Hand<'a> {
+        Hand { cluster: self, key }
+    }
+}
+
+impl Clock for Hand<'_> {
+    fn now(&self) -> Now {
+        self.cluster.clock.now()
+    }
+}
+
+impl Fence for Hand<'_> {
+    fn may_act(&self) -> bool {
+        self.cluster.term.holds(self.cluster.clock.now())
+    }
+}
+
+impl Perform for Hand<'_> {
+    async fn perform(&self, action: &Action) -> Answer {
+        let answer = match action {
+            Action::PatchStatus { of, seen, status } => {
+                self.patch_status(of, seen, status, action.digest()).await
+            }
+            Action::ConfirmStatus { of, seen } => self.confirm(of, seen).await,
+            Action::Apply { manifest, over } | Action::Roll { manifest, over } => {
+                self.apply(manifest, over).await
+            }
+            Action::Overwrite { of, seen, patch } => {
+                self.overwrite(of, seen, patch, action.digest()).await
+            }
+            Action::Scale { of, seen, to } => self.scale(of, seen, *to).await,
+            Action::Delete { object, uid } => self.delete(object, uid).await,
+        };
+        answer.unwrap_or_else(|failure| Answer::Refused {
+            refusal: failure.refusal,
+            message: failure.message,
+        })
+    }
+}
+
+impl Hand<'_> {
+    /// A merge patch that carries the version is refused with 409 when stale.
+    async fn patch_status(
+        &self,
+        of: &ObjectRef,
+        seen: &str,
+        status: &Value,
+        digest: String,
+    ) -> Result<Answer, Failure> {
+        let body = json!({ "metadata": self.exactly(of, seen), "status": status });
+        let asked_at = self.uptime();
+        let answer = self.send(of, Some("status"), "", Ask::Merge(body)).await?;
+        if let Some(lost) = first_lost(status, answer.get("status"), "status") {
+            self.absorb(of, answer, Source::Answer(asked_at));
+            let message = format!(
+                "{lost} was sent and is not in the answer: install the CRDs of this version"
+            );
+            return Ok(Answer::Refused { refusal: Refusal::Pruned, message });
+        }
+        Ok(self.done(of, answer, asked_at, digest))
+    }
+
+    async fn confirm(&self, of: &ObjectRef, seen: &str) -> Result<Answer, Failure> {
+        let asked_at = self.uptime();
+        let answer = self.send(of, None, "", Ask::Get).await?;
+        let version = object::meta(&answer, "resourceVersion").map(str::to_owned);
+        let answer = self.done(of, answer, asked_at, String::new());
+        Ok(match version {
+            Some(version) if version != seen => Answer::Refused {
+                refusal: Refusal::Conflict,
+                message: format!("{of} is at version {version}, the decision read {seen}"),
+            },
+            _ => answer,
+        })
+    }
+
+    async fn apply(&self, manifest: &Manifest, over: &Precondition) -> Result<Answer, Failure> {
+        let of = &manifest.object;
+        let mut body = manifest.body.clone();
+        match over {
+            // No object ever has version 1: create, or 409.
+            Precondition::Absent => set_meta(&mut body, "resourceVersion", "1"),
+            Precondition::Uid(uid) => set_meta(&mut body, "uid", uid),
+            Precondition::Version { uid, resource_version } => {
+                set_meta(&mut body, "uid", uid);
+                set_meta(&mut body, "resourceVersion", resource_version);
+            }
+        }
+        let asked_at = self.uptime();
+        let query = format!("?fieldManager={FIELD_MANAGER}&force=true");
+        match self.send(of, None, &query, Ask::Apply(body)).await {
+            Ok(answer) => Ok(self.done(of, answer, asked_at, manifest.digest())),
+            Err(failure)
+                if *over == Precondition::Absent && failure.refusal == Refusal::Conflict =>
+            {
+                self.find(of).await
+            }
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// What stands in the way of a creation.
+    async fn find(&self, of: &ObjectRef) -> Result<Answer, Failure> {
+        let asked_at = self.uptime();
+        match self.send(of, None, "", Ask::Get).await {
+            Ok(found) => {
+                let found = object::trimmed(of.kind, found);
+                self.absorb(of, found.clone(), Source::Answer(asked_at));
+                Ok(Answer::Exists { found: Some(found) })
+            }
+            Err(failure) if failure.refusal == Refusal::Gone => Ok(Answer::Exists { found: None }),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    async fn overwrite(
+        &self,
+        of: &ObjectRef,
+        seen: &str,
+        patch: &Value,
+        digest: String,
+    ) -> Result<Answer, Failure> {
+        let mut body = patch.as_object().cloned().unwrap_or_default();
+        body.insert("metadata".to_owned(), self.exactly(of, seen));
+        let asked_at = self.uptime();
+        let query = format!("?fieldManager={FIELD_MANAGER}");
+        let answer = self.send(of, None, &query, Ask::Merge(body.into())).await?;
+        Ok(self.done(of, answer, asked_at, digest))
+    }
+
+    async fn scale(&self, of: &ObjectRef, seen: &str, to: i32) -> Result<Answer, Failure> {
+        let body = json!({
+            "apiVersion": "autoscaling/v1",
+            "kind": "Scale",
+            "metadata": {
+                "name": of.name, "namespace": of.namespace, "resourceVersion": seen,
+            },
+            "spec": { "replicas": to },
+        });
+        let asked_at = self.uptime();
+        let query = format!("?fieldManager={SCALE_MANAGER}&force=true");
+        let answer = self.send(of, Some("scale"), &query, Ask::Apply(body)).await?;
+        let version = object::meta(&answer, "resourceVersion").map(str::to_owned);
+        if let (Some(mut whole), Some(version)) = (self.cached(of, seen), version.as_deref())
+            && version != seen
+        {
+            scaled(&mut whole, version, to);
+            self.absorb(of, whole, Source::Composed(asked_at));
+        }
+        Ok(accepted(version))
+    }
+
+    async fn delete(&self, of: &ObjectRef, uid: &str) -> Result<Answer, Failure> {
+        let options = json!({
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "propagationPolicy": "Background",
+            "preconditions": { "uid": uid },
+        });
+        let asked_at = self.uptime();
+        match self.send(of, None, "", Ask::Delete(options)).await {
+            // A Status says that it is gone; the object itself, that it goes.
+            Ok(answer) if answer.get("kind").and_then(Value::as_str) == Some("Status") => {
+                self.tell_due(self.cluster.cache.forget(of, uid));
+            }
+            Ok(answer) => self.absorb(of, answer, Source::Answer(asked_at)),
+            Err(failure) if failure.refusal == Refusal::Gone => {
+                self.tell_due(self.cluster.cache.forget(of, uid));
+            }
+            Err(failure) => return Err(failure),
+        }
+        Ok(accepted(None))
+    }
+
+    async fn send(
+        &self,
+        of: &ObjectRef,
+        subresource: Option<&str>,
+        query: &str,
+        ask: Ask,
+    ) -> Result<Value, Failure> {
+        let gate = &self.cluster.gate;
+        if gate.closed_until(self.uptime()).is_some() {
+            return Err(Failure {
+                refusal: Refusal::Busy,
+                message: "not sent: the API server fails or asked to be left alone".to_owned(),
+                status: None,
+                retry_after: None,
+            });
+        }
+        let path = format!("{}{query}", api::path(of, subresource));
+        match self.cluster.api.send(Call { kind: of.kind.kind(), path, ask }).await {
+            Ok(answer) => {
+                gate.tell_works();
+                Ok(answer)
+            }
+            Err(mut failure) => {
+                gate.tell_refusal(self.key, &failure, self.uptime());
+                // Another uid is told as an immutable field: our content is not wrong, the
+                // object is another one.
+                if failure.refusal == Refusal::Invalid && names_uid(&failure) {
+                    failure.refusal = Refusal::Conflict;
+                }
+                Err(failure)
+            }
+        }
+    }
+
+    fn done(&self, of: &ObjectRef, answer: Value, asked_at: Uptime, digest: String) -> Answer {
+        let resource_version = object::meta(&answer, "resourceVersion").map(str::to_owned);
+        let generation = answer.pointer("/metadata/generation").and_then(Value::as_i64);
+        self.absorb(of, answer, Source::Answer(asked_at));
+        Answer::Done { resource_version, generation, digest }
+    }
+
+    fn absorb(&self, of: &ObjectRef, answer: Value, source: Source) {
+        self.tell_due(self.cluster.cache.put(of.kind, answer, source));
+    }
+
+    fn tell_due(&self, due: Due) {
+        self.cluster.queue.due(due, Lane::Live);
+    }
+
+    /// The metadata of a patch that holds for this version only, and for this uid if it is known.
+    fn exactly(&self, of: &ObjectRef, seen: &str) -> Value {
+        let cached = self.cached(of, seen);
+        let uid = cached.as_ref().and_then(|body| object::meta(body, "uid"));
+        match uid {
+            Some(uid) => json!({ "resourceVersion": seen, "uid": uid }),
+            None => json!({ "resourceVersion": seen }),
+        }
+    }
+
+    /// The object as it is cached, if it is cached in this version.
+    fn cached(&self, of: &ObjectRef, seen: &str) -> Option<Value> {
+        let read = self.cluster.cache.lock().read(of.kind, &of.namespace, &of.name);
+        let Seen::Present((text, _)) = read else { return None };
+        Some(parse(&text)).filter(|body| object::meta(body, "resourceVersion") == Some(seen))
+    }
+
+    fn uptime(&self) -> Uptime {
+        self.cluster.clock.uptime()
+    }
+}
+
+/// An accepted request whose answer is not the object.
+fn accepted(resource_version: Option<String>) -> Answer {
+    Answer::Done { resource_version, generation: None, digest: String::new() }
+}
+
+/// The object as an accepted scale leaves it, until the watch brings it whole.
+fn scaled(whole: &mut Value, version: &str, to: i32) {
+    set_meta(whole, "resourceVersion", version);
+    let generation = whole.pointer("/metadata/generation").and_then(Value::as_i64);
+    if let (Some(generation), Some(metadata)) = (generation, whole.get_mut("metadata")) {
+        metadata["generation"] = generation.saturating_add(1).into();
+    }
+    if let Some(spec) = whole.get_mut("spec").and_then(Value::as_object_mut) {
+        spec.insert("replicas".to_owned(), to.into());
+    }
+}
+
+fn set_meta(body: &mut Value, field: &str, value: &str) {
+    if let Some(metadata) = body.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.insert(field.to_owned(), value.into());
+    }
+}
+
+/// The first field that was sent and is not in the answer: a server drops what its CRD does not
+/// know without a word.
+fn first_lost(sent: &Value, got: Option<&Value>, path: &str) -> Option<String> {
+    match (sent, got) {
+        (Value::Object(fields), Some(Value::Object(answer))) => fields
+            .iter()
+            .find_map(|(name, sent)| first_lost(sent, answer.get(name), &format!("{path}.{name}"))),
+        (Value::Array(items), Some(Value::Array(answer))) => items
+            .iter()
+            .enumerate()
+            .find_map(|(at, sent)| first_lost(sent, answer.get(at), &format!("{path}[{at}]"))),
+        // A null asks for the field to be taken away.
+        (Value::Null, _) | (_, Some(_)) => None,
+        (_, None) => Some(path.to_owned()),
+    }
+}
+
+fn names_uid(failure: &Failure) -> bool {
+    let causes = failure.status.as_ref().and_then(|status| status.pointer("/details/causes"));
+    let mut causes = causes.and_then(Value::as_array).into_iter().flatten();
+    causes.any(|cause| cause.get("field").and_then(Value::as_str) == Some("metadata.uid"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_that_the_answer_lacks_is_named() {
+        let check = |sent: Value, got: Value, lost: Option<&str>| {
+            assert_eq!(first_lost(&sent, Some(&got), "status").as_deref(), lost, "{sent} {got}");
+        };
+        check(json!({"a": 1, "b": null}), json!({"a": 1, "c": 2}), None);
+        check(json!({"a": {"b": 1}}), json!({"a": {}}), Some("status.a.b"));
+        check(json!({"a": [{"x": 1}]}), json!({"a": [{}]}), Some("status.a[0].x"));
+        check(json!({"a": {}}), json!({}), Some("status.a"));
+    }
+
+    #[test]
+    fn another_uid_is_told_from_wrong_content() {
+        let failure = |field: &str| Failure {
+            refusal: Refusal::Invalid,
+            message: String::new(),
+            status: Some(json!({"details": {"causes": [{"field": field}]}})),
+            retry_after: None,
+        };
+        assert!(names_uid(&failure("metadata.uid")));
+        assert!(!names_uid(&failure("spec.template")));
+    }
+
+    #[test]
+    fn a_scaled_set_reads_as_changed_and_not_yet_observed() {
+        let mut set = json!({
+            "metadata": {"resourceVersion": "7", "generation": 2},
+            "spec": {"replicas": 0}, "status": {"observedGeneration": 2},
+        });
+        scaled(&mut set, "8", 3);
+        assert_eq!(
+            set,
+            json!({
+                "metadata": {"resourceVersion": "8", "generation": 3},
+                "spec": {"replicas": 3}, "status": {"observedGeneration": 2},
+            })
+        );
+    }
+}

@@ -1,0 +1,48 @@
+//! One file for each command.
+
+pub mod check;
+pub mod crds;
+pub mod render;
+pub mod run;
+pub mod version;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use crate::args::{Cli, Command};
+
+/// Why a command ended without success; one sentence for people.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// Asked in a wrong way: flags, settings. Exit code 2.
+    #[error("{0}")]
+    Usage(String),
+    /// Asked rightly and not possible. Exit code 1.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl CommandError {
+    /// Asked rightly and not possible.
+    pub fn failed(error: impl std::fmt::Display) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+/// Runs a command; tells standard error why it did not succeed.
+pub fn execute(cli: Cli) -> ExitCode {
+    let done = match cli.command {
+        Command::Run(args) => run::execute(&args),
+        Command::Render(args) => render::execute(&args),
+        Command::Check(args) => check::execute(&args),
+        Command::Crds => crds::execute(),
+        Command::Version => version::execute(),
+    };
+    let Err(error) = done else { return ExitCode::SUCCESS };
+    // Nobody is left to hear that standard error is closed.
+    let _ = writeln!(std::io::stderr(), "kaspr-operator: {error}");
+    match error {
+        CommandError::Usage(_) => ExitCode::from(2),
+        CommandError::Failed(_) => ExitCode::from(1),
+    }
+}

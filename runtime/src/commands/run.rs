@@ -1,0 +1,128 @@
+//! `kaspr-operator run`: the operator.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::process;
+
+use tracing_subscriber::EnvFilter;
+
+use super::CommandError;
+use crate::args::{self, LogArgs, LogFormat, RunArgs};
+use crate::cache::Scope;
+use crate::lease::LeaseSettings;
+use crate::settings::{self, Environment};
+use crate::wiring::{self, Options};
+use crate::{client, limits};
+
+/// Runs the operator until it is told to stop.
+///
+/// # Errors
+/// If it cannot start, or a part of it ends by itself.
+pub fn execute(args: &RunArgs) -> Result<(), CommandError> {
+    let environment =
+        settings::from_env().map_err(|error| CommandError::Usage(error.to_string()))?;
+    log(&args.log)?;
+    let scopes = scopes(args, &environment)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(CommandError::failed)?;
+    let ended = runtime.block_on(async {
+        let config = client::config(args.cluster.kubeconfig.as_deref())
+            .await
+            .map_err(CommandError::failed)?;
+        let identity = identity();
+        let lease = lease(args, &environment, &identity, &config.default_namespace)?;
+        let mut settings = environment.settings.clone();
+        settings.settle_millis = u64::try_from(args.settle.as_millis()).unwrap_or(u64::MAX);
+        let options = Options {
+            scopes,
+            settings,
+            workers: args.workers,
+            metrics_port: args.metrics_port.unwrap_or(environment.metrics_port),
+            lease,
+            identity,
+        };
+        let client = client::client(config).map_err(CommandError::failed)?;
+        wiring::run(client, options).await.map_err(CommandError::failed)
+    });
+    runtime.shutdown_timeout(limits::RUNTIME_ENDS_WITHIN);
+    ended
+}
+
+fn scopes(args: &RunArgs, environment: &Environment) -> Result<Vec<Scope>, CommandError> {
+    let mut names: BTreeSet<String> = args.cluster.namespace.iter().cloned().collect();
+    if let Some(own) = &environment.namespace {
+        if args.cluster.all_namespaces {
+            let text = "KOPF_RUN_NAMESPACE names a namespace and --all-namespaces all of them: \
+                        take one away";
+            return Err(CommandError::Usage(text.to_owned()));
+        }
+        let checked = args::namespace(own).map_err(|why| {
+            CommandError::Usage(format!(
+                "environment variable KOPF_RUN_NAMESPACE is \"{own}\": {why}"
+            ))
+        })?;
+        names.insert(checked);
+    }
+    if names.is_empty() {
+        return Ok(vec![Scope::All]);
+    }
+    Ok(names.into_iter().map(Scope::Namespace).collect())
+}
+
+fn lease(
+    args: &RunArgs,
+    environment: &Environment,
+    identity: &str,
+    own_namespace: &str,
+) -> Result<Option<LeaseSettings>, CommandError> {
+    let lease = &args.lease;
+    if lease.no_lease || !environment.is_leased {
+        return Ok(None);
+    }
+    let (duration, renew) = (lease.lease_duration, lease.lease_renew);
+    if duration.subsec_nanos() != 0 || renew.is_zero() || renew.saturating_mul(2) > duration {
+        let text = format!(
+            "--lease-duration {}s and --lease-renew {}s do not go together: the duration is whole \
+             seconds and at least twice the renewal",
+            duration.as_secs_f64(),
+            renew.as_secs_f64()
+        );
+        return Err(CommandError::Usage(text));
+    }
+    let named = lease.lease_namespace.clone().or_else(|| environment.pod_namespace.clone());
+    Ok(Some(LeaseSettings {
+        name: lease.lease_name.clone(),
+        namespace: named.unwrap_or_else(|| own_namespace.to_owned()),
+        duration,
+        renew,
+        identity: identity.to_owned(),
+    }))
+}
+
+/// Unlike that of any other process, the one before on the same pod included.
+fn identity() -> String {
+    let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let host = if host.trim().is_empty() { "operator" } else { host.trim() };
+    format!("{host}_{}_{:08x}", process::id(), rand::random::<u32>())
+}
+
+fn log(args: &LogArgs) -> Result<(), CommandError> {
+    let level = &args.log_level;
+    // A plain level is ours; libraries are heard when something is wrong with them. Of the client
+    // not even that: it repeats as a warning what our watches tell themselves.
+    let directives = if level.contains(['=', ',']) {
+        level.clone()
+    } else {
+        format!("warn,kube=error,kaspr_runtime={level},kaspr_operator={level}")
+    };
+    let filter = EnvFilter::try_new(directives)
+        .map_err(|error| CommandError::Usage(format!("--log-level \"{level}\": {error}")))?;
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let set = match args.log_format {
+        LogFormat::Text => subscriber.with_ansi(false).try_init(),
+        LogFormat::Json => subscriber.json().flatten_event(true).try_init(),
+    };
+    set.map_err(CommandError::failed)
+}

@@ -1,0 +1,103 @@
+//! Takes keys from the queue and gives each to a worker, while this process leads.
+
+use std::sync::Arc;
+
+use kaspr_core::key::AppKey;
+use tokio::sync::{Semaphore, watch};
+use tokio::time::sleep_until;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::error;
+
+use crate::pass::{World, pass};
+use crate::queue::{After, Lane, Queue};
+
+/// Gives keys to workers until `stop`. The passes run in `passes`, so that their end can be
+/// awaited.
+pub struct Dispatch {
+    /// What a pass needs.
+    pub world: Arc<World>,
+    /// How many passes run at a time.
+    pub workers: usize,
+    /// The running passes.
+    pub passes: TaskTracker,
+}
+
+impl Dispatch {
+    /// Runs until `stop`.
+    pub async fn run(self, stop: CancellationToken) {
+        tokio::select! { biased; () = stop.cancelled() => {}, () = self.work() => {} }
+    }
+
+    async fn work(&self) {
+        let cluster = &self.world.cluster;
+        let mut settled = cluster.cache.settled();
+        let mut leads = cluster.term.leads();
+        let workers = Arc::new(Semaphore::new(self.workers));
+        // An unsettled cache would read as absent what is only not listed yet.
+        until(&mut settled).await;
+        loop {
+            until(&mut leads).await;
+            // What another process did meanwhile came by the watches; what it left undone did not.
+            let keys = cluster.cache.lock().keys();
+            cluster.queue.due(keys, Lane::Backlog);
+            tokio::select! {
+                biased;
+                () = until_not(&mut leads) => {}
+                () = self.lead(&workers) => {}
+            }
+        }
+    }
+
+    async fn lead(&self, workers: &Arc<Semaphore>) {
+        let cluster = &self.world.cluster;
+        loop {
+            let Ok(worker) = Arc::clone(workers).acquire_owned().await else { return };
+            while let Some(until) = cluster.gate.closed_until(cluster.clock.uptime()) {
+                sleep_until(cluster.clock.instant(until)).await;
+            }
+            // Nothing waits between the taking of a key and its worker: no key is lost when this
+            // future is dropped.
+            let key = cluster.queue.next().await;
+            let world = Arc::clone(&self.world);
+            self.passes.spawn(async move {
+                let mut turn = Turn { key, queue: &world.cluster.queue, after: After::Defect };
+                turn.after = pass(&turn.key, &world).await;
+                drop(turn);
+                drop(worker);
+            });
+        }
+    }
+}
+
+/// Gives the key back to the queue, even if the pass panics: one sick app stops no other.
+struct Turn<'a> {
+    key: AppKey,
+    queue: &'a Queue,
+    after: After,
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let key = &self.key;
+            error!(%key, "the pass panicked: a defect of this program; the app rests for a while");
+        }
+        self.queue.done(&self.key, self.after);
+    }
+}
+
+async fn until(flag: &mut watch::Receiver<bool>) {
+    wait_for(flag, true).await;
+}
+
+async fn until_not(flag: &mut watch::Receiver<bool>) {
+    wait_for(flag, false).await;
+}
+
+async fn wait_for(flag: &mut watch::Receiver<bool>, wanted: bool) {
+    if flag.wait_for(|is| *is == wanted).await.is_err() {
+        // The other side is gone: the process ends.
+        std::future::pending::<()>().await;
+    }
+}

@@ -1,0 +1,121 @@
+//! Holds all apps back while the API server fails or asks to be left alone. What one app does
+//! wrong never closes it: its own back-off is decided in the core.
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use kaspr_core::key::AppKey;
+use kaspr_core::outcome::Refusal;
+use kaspr_core::time::Uptime;
+
+use crate::api::Failure;
+use crate::limits;
+
+/// Whether requests may be sent.
+#[derive(Debug, Default)]
+pub struct Gate {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// The apps whose requests failed since one succeeded.
+    failing: BTreeSet<AppKey>,
+    rounds: u32,
+    failed_until: Uptime,
+    busy_until: Uptime,
+}
+
+impl Gate {
+    /// When requests may be sent again, if they may not now.
+    pub fn closed_until(&self, now: Uptime) -> Option<Uptime> {
+        let state = self.lock();
+        Some(state.failed_until.max(state.busy_until)).filter(|until| *until > now)
+    }
+
+    /// The server answered as a working server does.
+    pub fn tell_works(&self) {
+        let mut state = self.lock();
+        state.failing.clear();
+        state.rounds = 0;
+        state.failed_until = Uptime::default();
+    }
+
+    /// A request of `key` was refused: what that says of the server as a whole.
+    pub fn tell_refusal(&self, key: &AppKey, failure: &Failure, now: Uptime) {
+        if let Some(pause) = failure.retry_after {
+            self.tell_busy(pause, now);
+        }
+        match failure.refusal {
+            Refusal::Unreachable | Refusal::AnswerLost => self.tell_failed(key, now),
+            Refusal::Busy => self.tell_busy(limits::BUSY_PAUSE, now),
+            Refusal::Conflict
+            | Refusal::Gone
+            | Refusal::Forbidden
+            | Refusal::Invalid
+            | Refusal::Pruned => self.tell_works(),
+        }
+    }
+
+    /// The server failed or did not answer.
+    fn tell_failed(&self, key: &AppKey, now: Uptime) {
+        let mut state = self.lock();
+        if state.failing.len() < limits::OUTAGE_APPS {
+            state.failing.insert(key.clone());
+        }
+        // Requests that were under way when the gate closed are no further round.
+        if state.failing.len() >= limits::OUTAGE_APPS && now >= state.failed_until {
+            let pause = limits::OUTAGE_FIRST.saturating_mul(1 << state.rounds.min(16));
+            state.failed_until = now.after(pause.min(limits::OUTAGE_MAX));
+            state.rounds = state.rounds.saturating_add(1);
+        }
+    }
+
+    /// The server asked to be left alone for `pause`.
+    fn tell_busy(&self, pause: Duration, now: Uptime) {
+        let mut state = self.lock();
+        let until = now.after(pause.min(limits::RETRY_AFTER_MAX));
+        state.busy_until = state.busy_until.max(until);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(name: &str) -> AppKey {
+        AppKey::new("n", name)
+    }
+
+    #[test]
+    fn one_sick_app_holds_nobody_back() {
+        let gate = Gate::default();
+        (0..100).for_each(|at| gate.tell_failed(&key("a"), Uptime(at)));
+        assert_eq!(gate.closed_until(Uptime(100)), None);
+    }
+
+    #[test]
+    fn an_outage_holds_all_back_longer_each_round_and_one_success_ends_it() {
+        let gate = Gate::default();
+        ["a", "b", "c", "d"].iter().for_each(|name| gate.tell_failed(&key(name), Uptime(1)));
+        assert_eq!(gate.closed_until(Uptime(1)), Some(Uptime(251)));
+        gate.tell_failed(&key("a"), Uptime(251));
+        assert_eq!(gate.closed_until(Uptime(251)), Some(Uptime(751)));
+        gate.tell_works();
+        assert_eq!(gate.closed_until(Uptime(252)), None);
+    }
+
+    #[test]
+    fn a_busy_server_is_left_alone_as_long_as_it_asks() {
+        let gate = Gate::default();
+        gate.tell_busy(Duration::from_secs(2), Uptime(0));
+        gate.tell_works();
+        assert_eq!(gate.closed_until(Uptime(1_999)), Some(Uptime(2_000)));
+        assert_eq!(gate.closed_until(Uptime(2_000)), None);
+    }
+}

@@ -1,0 +1,130 @@
+//! Every bound of the process, with its unit and why it is what it is.
+//!
+//! What decisions depend on stands in `kaspr_core::limits`.
+
+use std::time::Duration;
+
+/// The headers of an answer must arrive within this time. It cuts no watch: a watch answers at once
+/// and then streams.
+pub const HEADERS_WITHIN: Duration = Duration::from_secs(30);
+
+/// One request, body included. Less than the deadline of a plan (30 s), so that an answer that
+/// comes at all comes while its plan still counts.
+pub const REQUEST_WITHIN: Duration = Duration::from_secs(20);
+
+/// An answer to one of our writes is never longer: etcd holds at most 1.5 MiB per object.
+pub const ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// The server's words in an outcome are cut to this many characters.
+pub const MESSAGE_MAX: usize = 300;
+
+/// The server ends a watch after this time and we open it again. A connection that died in
+/// silence is noticed five seconds later. 11 watches cost 330 requests an hour.
+pub const WATCH_LASTS: Duration = Duration::from_mins(2);
+
+/// How long after [`WATCH_LASTS`] a silent watch counts as dead.
+pub const WATCH_GRACE: Duration = Duration::from_secs(5);
+
+/// A watch that ended sooner than this counts as failed, so that it backs off.
+pub const WATCH_SHORT: Duration = Duration::from_secs(2);
+
+/// Objects per page where the server cannot stream lists.
+pub const PAGE: u32 = 500;
+
+/// The first pause after a failed watch.
+pub const WATCH_BACKOFF_FIRST: Duration = Duration::from_millis(800);
+
+/// The longest pause between tries of a watch.
+pub const WATCH_BACKOFF_MAX: Duration = Duration::from_secs(30);
+
+/// Watch failures further apart than this have nothing to do with each other.
+pub const WATCH_BACKOFF_FORGET: Duration = Duration::from_mins(2);
+
+/// An object that our own write created and that no watch has delivered is believed for so long.
+pub const UNDELIVERED_MAX: Duration = Duration::from_secs(30);
+
+/// How often objects that no watch delivered are looked through.
+pub const SWEEP_EVERY: Duration = Duration::from_secs(5);
+
+/// The uid of a deleted object is remembered for so long, so that no late answer brings it back.
+/// Longer than the longest request.
+pub const TOMBSTONE_FOR: Duration = Duration::from_mins(2);
+
+/// Passes at the same time. A pass is one app; most of its time it waits for the API server.
+pub const WORKERS: usize = 16;
+
+/// When edits and backlog both wait, every so many picks take from the backlog.
+pub const BACKLOG_EVERY: u32 = 4;
+
+/// So many passes of one key may follow each other at once; then it waits [`CHAIN_PAUSE`].
+/// Creating an app takes four.
+pub const CHAIN_MAX: u32 = 12;
+
+/// How long a key rests that asked for pass after pass.
+pub const CHAIN_PAUSE: Duration = Duration::from_secs(2);
+
+/// A key whose pass ended in a defect of ours rests for so long.
+pub const DEFECT_PAUSE: Duration = Duration::from_secs(30);
+
+/// Requests of so many different apps must fail in a row before all apps wait.
+pub const OUTAGE_APPS: usize = 3;
+
+/// The first pause of all apps when the API server fails.
+pub const OUTAGE_FIRST: Duration = Duration::from_millis(250);
+
+/// The longest pause of all apps when the API server fails.
+pub const OUTAGE_MAX: Duration = Duration::from_secs(5);
+
+/// How long a server is left alone that is busy and does not say for how long.
+pub const BUSY_PAUSE: Duration = Duration::from_secs(1);
+
+/// A `Retry-After` is honoured up to this length.
+pub const RETRY_AFTER_MAX: Duration = Duration::from_mins(1);
+
+/// A lease lasts so long without renewal (the Kubernetes components' default).
+pub const LEASE_DURATION: Duration = Duration::from_secs(15);
+
+/// The holder renews this often; three renewals may fail before the lease ends.
+pub const LEASE_RENEW: Duration = Duration::from_secs(5);
+
+/// A process without the lease looks at it this often: how long a released lease stays unused.
+pub const LEASE_LOOK: Duration = Duration::from_secs(1);
+
+/// One request about the lease: short, so that several fit into its duration.
+pub const LEASE_REQUEST_WITHIN: Duration = Duration::from_secs(4);
+
+/// Facts that wait for a slow sensor; more are dropped and counted.
+pub const FACTS_WAITING_MAX: usize = 4096;
+
+/// Events about one object may come in a burst of so many.
+pub const EVENTS_BURST: u32 = 10;
+
+/// After the burst, one more event about an object is allowed per this time.
+pub const EVENTS_REFILL: Duration = Duration::from_secs(30);
+
+/// Objects whose event rate is remembered; the oldest are forgotten.
+pub const EVENTS_OBJECTS_MAX: usize = 1024;
+
+/// `note` of an Event (Kubernetes API reference, events.k8s.io/v1: at most 1 kB).
+pub const EVENT_NOTE_MAX: usize = 1000;
+
+/// From the signal to the end of the process, at most.
+pub const SHUTDOWN_WITHIN: Duration = Duration::from_secs(10);
+
+/// Running passes get this much of [`SHUTDOWN_WITHIN`]; the rest is for the lease.
+pub const PASSES_END_WITHIN: Duration = Duration::from_secs(7);
+
+/// Histograms are drained this often.
+pub const METRICS_UPKEEP: Duration = Duration::from_secs(5);
+
+/// A client of the probes must send its request within this time.
+pub const ADMIN_HEADERS_WITHIN: Duration = Duration::from_secs(10);
+
+/// How long the probes' port rests after a connection could not be accepted.
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+
+/// How long sensors may take to write what they have heard before the process ends.
+pub const SENSORS_END_WITHIN: Duration = Duration::from_millis(500);
+
+/// How long the last tasks may take to notice the end.
+pub const RUNTIME_ENDS_WITHIN: Duration = Duration::from_millis(500);

@@ -1,0 +1,211 @@
+//! Caches to snapshot: one look at all that concerns one key. No request.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use kaspr_core::Settings;
+use kaspr_core::key::{AppKey, ObjectKind};
+use kaspr_core::outcome::Outcomes;
+use kaspr_core::seen::Seen;
+use kaspr_core::snapshot::{ChildFacts, ComponentFacts, Edits, Snapshot, VERSION};
+use kaspr_core::time::{Now, Uptime};
+use serde_json::Value;
+
+use crate::cache::{Cache, Store, parse};
+use crate::keys::{ChildNames, definition_name};
+
+const COMPONENTS: [ObjectKind; 5] =
+    [ObjectKind::Agent, ObjectKind::Table, ObjectKind::WebView, ObjectKind::Task, ObjectKind::Join];
+
+type Text = Seen<Arc<str>>;
+type Texts = Seen<Vec<Arc<str>>>;
+
+/// What a look takes out of the cache while it holds the lock; parsed after it.
+struct Taken {
+    app: Seen<(Arc<str>, Option<Uptime>)>,
+    edits: Option<Edits>,
+    components: [Texts; 5],
+    service_account: Text,
+    api_service: Text,
+    headless_service: Text,
+    stateful_set: Text,
+    autoscaler: Text,
+    config_maps: Texts,
+}
+
+/// Looks at `key`. All of it is of one instant: the cache does not change meanwhile.
+pub fn look(
+    cache: &Cache,
+    key: &AppKey,
+    now: Now,
+    settings: &Settings,
+    outcomes: Outcomes,
+) -> Snapshot {
+    let taken = Taken::out_of(&cache.lock(), key);
+    let [agents, tables, web_views, tasks, joins] = taken.components.map(parse_all);
+    let app_read_at = taken.app.present().and_then(|(_, read_at)| *read_at);
+    Snapshot {
+        version: VERSION,
+        key: key.clone(),
+        now,
+        settings: settings.clone(),
+        app: taken.app.map(|(text, _)| parse(&text)),
+        app_read_at,
+        edits: taken.edits,
+        components: ComponentFacts { agents, tables, web_views, tasks, joins },
+        children: ChildFacts {
+            service_account: parse_one(taken.service_account),
+            api_service: parse_one(taken.api_service),
+            headless_service: parse_one(taken.headless_service),
+            stateful_set: parse_one(taken.stateful_set),
+            autoscaler: parse_one(taken.autoscaler),
+            config_maps: parse_all(taken.config_maps),
+        },
+        outcomes,
+    }
+}
+
+impl Taken {
+    fn out_of(store: &Store, key: &AppKey) -> Self {
+        let names = ChildNames::of(&key.name);
+        let one = |kind: ObjectKind, name: &str| {
+            store.read(kind, &key.namespace, name).map(|(text, _)| text)
+        };
+        Self {
+            app: store.read(ObjectKind::App, &key.namespace, &key.name),
+            edits: store.edits(key),
+            components: COMPONENTS.map(|kind| all(store, key, kind, store.names(key, kind))),
+            service_account: one(ObjectKind::ServiceAccount, &names.service_account),
+            api_service: one(ObjectKind::Service, &names.api_service),
+            headless_service: one(ObjectKind::Service, &names.headless_service),
+            stateful_set: one(ObjectKind::StatefulSet, &names.stateful_set),
+            autoscaler: one(ObjectKind::Autoscaler, &names.autoscaler),
+            config_maps: config_maps(store, key, &names),
+        }
+    }
+}
+
+/// Those that say by label or owner that they belong here, and those that have the name of one
+/// that does: a component that moved here brings its ConfigMap along, whose label still says
+/// otherwise.
+fn config_maps(store: &Store, key: &AppKey, names: &ChildNames) -> Texts {
+    let mut wanted: BTreeSet<String> =
+        store.names(key, ObjectKind::ConfigMap).into_iter().collect();
+    wanted.insert(names.settings.clone());
+    for kind in COMPONENTS {
+        let components = store.names(key, kind).into_iter();
+        wanted.extend(components.filter_map(|name| definition_name(kind, &name)));
+    }
+    all(store, key, ObjectKind::ConfigMap, wanted)
+}
+
+fn all(
+    store: &Store,
+    key: &AppKey,
+    kind: ObjectKind,
+    names: impl IntoIterator<Item = String>,
+) -> Texts {
+    if let Some(why) = store.unseen(kind, &key.namespace) {
+        return Seen::Unknown(why);
+    }
+    let found =
+        names.into_iter().filter_map(|name| match store.read(kind, &key.namespace, &name) {
+            Seen::Present((text, _)) => Some(text),
+            Seen::Absent | Seen::Unknown(_) => None,
+        });
+    Seen::Present(found.collect())
+}
+
+fn parse_one(text: Text) -> Seen<Value> {
+    text.map(|text| parse(&text))
+}
+
+fn parse_all(texts: Texts) -> Seen<Vec<Value>> {
+    texts.map(|texts| texts.iter().map(|text| parse(text)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use jiff::Timestamp;
+    use kaspr_core::seen::Unseen;
+    use serde_json::json;
+
+    use super::*;
+    use crate::cache::{Listing, Scope, Source};
+    use crate::clock::ProcessClock;
+    use crate::keys::{APP_LABEL, MANAGED_BY, MANAGED_BY_LABEL};
+
+    fn object(name: &str, labels: Value) -> Value {
+        json!({"metadata": {
+            "namespace": "n", "name": name, "uid": name, "resourceVersion": "1", "labels": labels,
+        }})
+    }
+
+    fn names(seen: &Seen<Vec<Value>>) -> Vec<&str> {
+        let bodies = seen.present().into_iter().flatten();
+        bodies.map(|body| body["metadata"]["name"].as_str().unwrap()).collect()
+    }
+
+    fn snapshot(cache: &Cache, name: &str) -> Snapshot {
+        let now = Now { wall: Timestamp::UNIX_EPOCH, uptime: Uptime(7) };
+        look(cache, &AppKey::new("n", name), now, &Settings::default(), Outcomes::new())
+    }
+
+    fn cache(objects: Vec<(ObjectKind, Value)>) -> Cache {
+        let scopes = ObjectKind::ALL.map(|kind| (kind, Scope::All));
+        let cache = Cache::new(scopes, Duration::from_secs(1), ProcessClock::start());
+        ObjectKind::ALL.iter().for_each(|kind| cache.begin_list(*kind, &Scope::All));
+        for (kind, body) in objects {
+            cache.put(kind, body, Source::List);
+        }
+        for kind in ObjectKind::ALL {
+            cache.end_list(kind, &Scope::All);
+        }
+        cache
+    }
+
+    #[test]
+    fn each_object_is_found_in_its_role_and_lists_are_sorted() {
+        let ours = json!({MANAGED_BY_LABEL: MANAGED_BY, APP_LABEL: "a"});
+        let cache = cache(vec![
+            (ObjectKind::App, object("a", json!({}))),
+            (ObjectKind::Agent, object("y", json!({APP_LABEL: "a"}))),
+            (ObjectKind::Agent, object("x", json!({APP_LABEL: "a"}))),
+            (ObjectKind::Agent, object("z", json!({APP_LABEL: "b"}))),
+            (ObjectKind::Service, object("a-app-api", ours.clone())),
+            (ObjectKind::ConfigMap, object("x-agent", ours.clone())),
+            (ObjectKind::ConfigMap, object("a-app-config", ours)),
+        ]);
+        let snapshot = snapshot(&cache, "a");
+        assert!(snapshot.app.present().is_some());
+        assert_eq!(names(&snapshot.components.agents), ["x", "y"]);
+        assert_eq!(snapshot.components.joins, Seen::Present(Vec::new()));
+        assert!(snapshot.children.api_service.present().is_some());
+        assert!(snapshot.children.headless_service.is_absent());
+        assert_eq!(names(&snapshot.children.config_maps), ["a-app-config", "x-agent"]);
+    }
+
+    #[test]
+    fn a_component_that_moved_here_brings_its_definition() {
+        let cache = cache(vec![
+            (ObjectKind::Agent, object("x", json!({APP_LABEL: "b"}))),
+            (
+                ObjectKind::ConfigMap,
+                object("x-agent", json!({MANAGED_BY_LABEL: MANAGED_BY, APP_LABEL: "a"})),
+            ),
+        ]);
+        assert_eq!(names(&snapshot(&cache, "b").children.config_maps), ["x-agent"]);
+    }
+
+    #[test]
+    fn what_cannot_be_listed_is_unknown() {
+        let cache = cache(Vec::new());
+        cache.refuse(ObjectKind::Join, &Scope::All, Listing::Forbidden);
+        let snapshot = snapshot(&cache, "a");
+        assert_eq!(snapshot.components.joins, Seen::Unknown(Unseen::Forbidden));
+        assert_eq!(snapshot.components.tasks, Seen::Present(Vec::new()));
+        assert!(snapshot.app.is_absent());
+    }
+}

@@ -1,0 +1,83 @@
+//! What came of earlier actions: facts of later looks. A crash loses them, and may.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use kaspr_core::action::Action;
+use kaspr_core::key::AppKey;
+use kaspr_core::outcome::{Answer, Outcome, Outcomes};
+use kaspr_core::time::Uptime;
+
+/// The outcomes of each key.
+#[derive(Debug, Default)]
+pub struct Memory {
+    outcomes: Mutex<BTreeMap<AppKey, Outcomes>>,
+}
+
+impl Memory {
+    /// The outcomes for `key`.
+    pub fn of(&self, key: &AppKey) -> Outcomes {
+        self.lock().get(key).cloned().unwrap_or_default()
+    }
+
+    /// Keeps what came of the actions of one plan.
+    pub fn keep(&self, key: &AppKey, report: Vec<(Action, Answer)>, at: Uptime) {
+        if report.is_empty() {
+            return;
+        }
+        let mut all = self.lock();
+        let outcomes = all.entry(key.clone()).or_default();
+        for (action, answer) in report {
+            let id = action.id();
+            let before = outcomes.get(&id).filter(|before| is_alike(&before.answer, &answer));
+            let attempts = before.map_or(1, |before| before.attempts.saturating_add(1));
+            outcomes.insert(id, Outcome { at, attempts, answer });
+        }
+    }
+
+    /// Nothing names the key any more.
+    pub fn forget(&self, key: &AppKey) {
+        self.lock().remove(key);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<AppKey, Outcomes>> {
+        self.outcomes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Accepted, or not accepted.
+fn is_alike(one: &Answer, other: &Answer) -> bool {
+    let is_done = |answer: &Answer| matches!(answer, Answer::Done { .. });
+    is_done(one) == is_done(other)
+}
+
+#[cfg(test)]
+mod tests {
+    use kaspr_core::key::{ObjectKind, ObjectRef};
+    use kaspr_core::outcome::Refusal;
+
+    use super::*;
+
+    #[test]
+    fn attempts_count_while_the_answer_is_alike() {
+        let (memory, key) = (Memory::default(), AppKey::new("n", "a"));
+        let object = ObjectRef::new(ObjectKind::Service, "n", "a-app");
+        let action = Action::Delete { object, uid: "u".to_owned() };
+        let refused = |refusal| Answer::Refused { refusal, message: String::new() };
+        let done = Answer::Done { resource_version: None, generation: None, digest: String::new() };
+        let mut attempts = Vec::new();
+        for answer in [
+            refused(Refusal::Busy),
+            refused(Refusal::Forbidden),
+            done.clone(),
+            done,
+            refused(Refusal::Busy),
+        ] {
+            memory.keep(&key, vec![(action.clone(), answer)], Uptime(1));
+            attempts.push(memory.of(&key)[&action.id()].attempts);
+        }
+        assert_eq!(attempts, [1, 2, 1, 2, 1]);
+        memory.forget(&key);
+        assert!(memory.of(&key).is_empty());
+    }
+}

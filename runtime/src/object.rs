@@ -1,0 +1,218 @@
+//! Objects as the API server sends them: read without a schema, trimmed before they are kept.
+
+use std::borrow::Cow;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use kaspr_core::key::ObjectKind;
+use kube::Resource;
+use kube::core::{DynamicResourceScope, ObjectMeta};
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
+
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
+/// Any object. Reading one cannot fail, so that no object of one user stops the list of all.
+#[derive(Clone, Debug, Default)]
+pub struct Raw {
+    /// Only what the client asks for: name, namespace, uid and version.
+    meta: ObjectMeta,
+    /// The object without what is never read.
+    pub body: Value,
+}
+
+impl<'de> Deserialize<'de> for Raw {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut body = Value::deserialize(deserializer)?;
+        drop_unread(&mut body);
+        let text = |field: &str| meta(&body, field).map(str::to_owned);
+        let meta = ObjectMeta {
+            name: text("name"),
+            namespace: text("namespace"),
+            uid: text("uid"),
+            resource_version: text("resourceVersion"),
+            ..ObjectMeta::default()
+        };
+        Ok(Self { meta, body })
+    }
+}
+
+impl Resource for Raw {
+    type DynamicType = ObjectKind;
+    type Scope = DynamicResourceScope;
+
+    fn kind(kind: &ObjectKind) -> Cow<'_, str> {
+        kind.kind().into()
+    }
+
+    fn group(kind: &ObjectKind) -> Cow<'_, str> {
+        kind.group().into()
+    }
+
+    fn version(kind: &ObjectKind) -> Cow<'_, str> {
+        kind.version().into()
+    }
+
+    fn plural(kind: &ObjectKind) -> Cow<'_, str> {
+        kind.plural().into()
+    }
+
+    fn meta(&self) -> &ObjectMeta {
+        &self.meta
+    }
+
+    fn meta_mut(&mut self) -> &mut ObjectMeta {
+        &mut self.meta
+    }
+}
+
+/// The object as caches keep it: with `apiVersion` and `kind` (items of a list lack them), without
+/// managed fields, the last applied configuration, binary data and figures that change by themselves.
+pub fn trimmed(kind: ObjectKind, mut body: Value) -> Value {
+    drop_unread(&mut body);
+    if let Some(object) = body.as_object_mut() {
+        object.entry("apiVersion").or_insert_with(|| kind.api_version().into());
+        object.entry("kind").or_insert_with(|| kind.kind().into());
+        if kind == ObjectKind::ConfigMap {
+            object.remove("binaryData");
+        }
+        if kind == ObjectKind::Autoscaler
+            && let Some(status) = object.get_mut("status").and_then(Value::as_object_mut)
+        {
+            // Measured anew every few seconds: each change would wake the app for nothing.
+            status.remove("currentMetrics");
+        }
+    }
+    body
+}
+
+fn drop_unread(body: &mut Value) {
+    let Some(metadata) = body.get_mut("metadata").and_then(Value::as_object_mut) else { return };
+    metadata.remove("managedFields");
+    let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) else {
+        return;
+    };
+    annotations.remove(LAST_APPLIED);
+    if annotations.is_empty() {
+        metadata.remove("annotations");
+    }
+}
+
+/// A text field of the metadata.
+pub fn meta<'a>(body: &'a Value, field: &str) -> Option<&'a str> {
+    body.get("metadata")?.get(field)?.as_str()
+}
+
+/// A label of the object.
+pub fn label<'a>(body: &'a Value, name: &str) -> Option<&'a str> {
+    body.get("metadata")?.get("labels")?.get(name)?.as_str()
+}
+
+/// The owners: their kinds and names.
+pub fn owners(body: &Value) -> impl Iterator<Item = (&str, &str)> {
+    let references = body.get("metadata").and_then(|metadata| metadata.get("ownerReferences"));
+    references.and_then(Value::as_array).into_iter().flatten().filter_map(|reference| {
+        Some((reference.get("kind")?.as_str()?, reference.get("name")?.as_str()?))
+    })
+}
+
+/// A number that differs where anything but the resourceVersion differs.
+pub fn content_mark(body: &Value) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for (name, field) in body.as_object().into_iter().flatten() {
+        name.hash(&mut hasher);
+        let inner = field.as_object().filter(|_| name == "metadata");
+        match inner {
+            Some(metadata) => hash_fields(metadata, &mut hasher, "resourceVersion"),
+            None => hash_value(field, &mut hasher),
+        }
+    }
+    hasher.finish()
+}
+
+/// A number that differs where a person's edit shows: generation, labels, annotations.
+pub fn edit_mark(body: &Value) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    let metadata = body.get("metadata");
+    for field in ["uid", "generation", "labels", "annotations", "deletionTimestamp"] {
+        let value = metadata.and_then(|metadata| metadata.get(field)).unwrap_or(&Value::Null);
+        hash_value(value, &mut hasher);
+    }
+    hasher.finish()
+}
+
+fn hash_value(value: &Value, hasher: &mut DefaultHasher) {
+    std::mem::discriminant(value).hash(hasher);
+    match value {
+        Value::Null => {}
+        Value::Bool(flag) => flag.hash(hasher),
+        Value::Number(number) => number.hash(hasher),
+        Value::String(text) => text.hash(hasher),
+        Value::Array(items) => {
+            items.len().hash(hasher);
+            items.iter().for_each(|item| hash_value(item, hasher));
+        }
+        Value::Object(fields) => hash_fields(fields, hasher, ""),
+    }
+}
+
+fn hash_fields(fields: &Map<String, Value>, hasher: &mut DefaultHasher, except: &str) {
+    for (name, field) in fields.iter().filter(|(name, _)| *name != except) {
+        name.hash(hasher);
+        hash_value(field, hasher);
+    }
+    // The end of a map: what follows is told apart from what is inside.
+    u8::MAX.hash(hasher);
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_never_read_is_not_kept() {
+        let raw: Raw = serde_json::from_value(json!({
+            "metadata": {
+                "name": "a", "managedFields": [{}], "annotations": {LAST_APPLIED: "{}"},
+            },
+            "binaryData": {"x": "AA=="}, "data": {"y": "1"},
+        }))
+        .unwrap();
+        assert_eq!(raw.meta().name.as_deref(), Some("a"));
+        assert_eq!(
+            trimmed(ObjectKind::ConfigMap, raw.body),
+            json!({
+                "apiVersion": "v1", "kind": "ConfigMap",
+                "metadata": {"name": "a"}, "data": {"y": "1"},
+            })
+        );
+    }
+
+    #[test]
+    fn an_object_of_any_shape_can_be_read() {
+        for odd in
+            [json!(null), json!([1]), json!({"metadata": 7}), json!({"metadata": {"name": 1}})]
+        {
+            assert!(serde_json::from_value::<Raw>(odd).is_ok());
+        }
+    }
+
+    #[test]
+    fn content_is_the_same_whatever_the_version() {
+        let at = |version: &str, text: &str| {
+            content_mark(&json!({"metadata": {"resourceVersion": version}, "data": {"k": text}}))
+        };
+        assert_eq!(at("1", "x"), at("2", "x"));
+        assert_ne!(at("1", "x"), at("1", "y"));
+    }
+
+    #[test]
+    fn a_status_is_no_edit() {
+        let app = |generation: i64, phase: &str| {
+            edit_mark(&json!({"metadata": {"generation": generation}, "status": {"phase": phase}}))
+        };
+        assert_eq!(app(1, "a"), app(1, "b"));
+        assert_ne!(app(1, "a"), app(2, "a"));
+    }
+}

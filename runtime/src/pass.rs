@@ -1,0 +1,101 @@
+//! A pass over one key, top to bottom: look, think, act, tell.
+
+use kaspr_core::key::AppKey;
+use kaspr_core::plan::{Notice, Plan, Stage};
+use kaspr_core::snapshot::Snapshot;
+use kaspr_core::time::Uptime;
+use kaspr_core::{Settings, decide};
+use kaspr_effects::{Clock, Dropped, Report, interpret};
+
+use crate::cluster::Cluster;
+use crate::look::look;
+use crate::memory::Memory;
+use crate::queue::After;
+use crate::sensors::fact::{Came, PassFact, PassResult, StepFact};
+use crate::sensors::{Fact, Tell};
+
+/// What a pass needs.
+pub struct World {
+    /// Looks and acts.
+    pub cluster: Cluster,
+    /// Remembers what came of actions.
+    pub memory: Memory,
+    /// The operator's settings.
+    pub settings: Settings,
+    /// Hears what happened.
+    pub tell: Tell,
+}
+
+/// One pass over `key`: what it asks of the queue.
+pub async fn pass(key: &AppKey, world: &World) -> After {
+    let snapshot = world.look(key);
+    let plan = decide(&snapshot);
+    if let Err(broken) = plan.check(&snapshot) {
+        world.tell(&snapshot, &plan, Vec::new(), Some(PassResult::Defect(broken.to_string())));
+        return After::Defect;
+    }
+    let read_at = read_at(&plan, &snapshot);
+    let report = interpret(&plan, read_at, &world.cluster.hand(key)).await;
+    world.remember(&snapshot, &plan, report)
+}
+
+impl World {
+    fn look(&self, key: &AppKey) -> Snapshot {
+        let now = self.cluster.clock.now();
+        look(&self.cluster.cache, key, now, &self.settings, self.memory.of(key))
+    }
+
+    fn remember(&self, snapshot: &Snapshot, plan: &Plan, report: Report) -> After {
+        let key = &snapshot.key;
+        self.tell(snapshot, plan, StepFact::all(plan, &report), None);
+        // What was sent is a new fact, whatever came of it: only a look makes use of it. What came
+        // too late is decided anew.
+        let is_late = report.skipped.iter().any(|skipped| skipped.why == Dropped::TooLate);
+        let has_news = is_late || !report.outcomes.is_empty();
+        self.memory.keep(key, report.outcomes, self.cluster.clock.uptime());
+        if !self.cluster.cache.lock().exists(key) {
+            self.memory.forget(key);
+            return After::Gone;
+        }
+        if has_news { After::Again } else { After::WakeUp(plan.wake_up) }
+    }
+
+    fn tell(
+        &self,
+        snapshot: &Snapshot,
+        plan: &Plan,
+        steps: Vec<StepFact>,
+        defect: Option<PassResult>,
+    ) {
+        let app = snapshot.app.present();
+        let took = self.cluster.clock.uptime().since(snapshot.now.uptime);
+        let result = defect.unwrap_or_else(|| PassResult::of(&steps));
+        self.tell.tell(Fact::Pass(PassFact {
+            key: snapshot.key.clone(),
+            generation: app.and_then(|app| app.pointer("/metadata/generation")?.as_i64()),
+            at: snapshot.now.wall,
+            took,
+            notices: told(&plan.notices, &steps),
+            steps,
+            waits: plan.waits.clone(),
+            result,
+        }));
+    }
+}
+
+/// Since when the status is known to be so that the plan rests on. A plan that begins with a write
+/// or a read of the status renews this itself; one that can be undone rests on the look.
+fn read_at(plan: &Plan, snapshot: &Snapshot) -> Uptime {
+    let renews = plan.steps.first().is_some_and(|step| step.stage == Stage::Status);
+    let now = snapshot.now.uptime;
+    if renews || !plan.has_irreversible() { now } else { snapshot.app_read_at.unwrap_or(now) }
+}
+
+/// The notices whose status was written, if a status says what they say.
+fn told(notices: &[Notice], steps: &[StepFact]) -> Vec<Notice> {
+    let is_unsaid = |notice: &Notice, step: &StepFact| {
+        step.verb == "PatchStatus" && step.object == notice.about && step.came != Came::Done
+    };
+    let said = |notice: &&Notice| !steps.iter().any(|step| is_unsaid(notice, step));
+    notices.iter().filter(said).cloned().collect()
+}

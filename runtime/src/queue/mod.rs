@@ -1,0 +1,105 @@
+//! The keys that wait to be looked at: without duplicates, edits first, nobody for ever.
+
+mod schedule;
+
+use std::future::pending;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use kaspr_core::key::AppKey;
+use tokio::sync::Notify;
+use tokio::time::sleep_until;
+
+use crate::clock::ProcessClock;
+
+pub use schedule::{After, Lane, Schedule};
+
+/// The schedule, shared by those who say that a key is due and the one who takes keys.
+#[derive(Debug)]
+pub struct Queue {
+    schedule: Mutex<Schedule>,
+    changed: Notify,
+    clock: ProcessClock,
+}
+
+impl Queue {
+    /// An empty queue; `seed` spreads the regular looks.
+    pub fn new(seed: u64, clock: ProcessClock) -> Self {
+        Self { schedule: Mutex::new(Schedule::new(seed)), changed: Notify::new(), clock }
+    }
+
+    /// Look at these keys.
+    pub fn due(&self, keys: impl IntoIterator<Item = AppKey>, lane: Lane) {
+        {
+            let mut schedule = self.lock();
+            keys.into_iter().for_each(|key| schedule.due(&key, lane));
+        }
+        self.changed.notify_one();
+    }
+
+    /// The next key. One caller at a time; dropping the future loses no key.
+    pub async fn next(&self) -> AppKey {
+        loop {
+            let timer = {
+                let mut schedule = self.lock();
+                if let Some(key) = schedule.next(self.clock.uptime()) {
+                    return key;
+                }
+                schedule.next_timer()
+            };
+            let timer = async {
+                match timer {
+                    Some(at) => sleep_until(self.clock.instant(at)).await,
+                    None => pending().await,
+                }
+            };
+            // A change between the look and this wait has left its permit.
+            tokio::select! { biased; () = self.changed.notified() => {}, () = timer => {} }
+        }
+    }
+
+    /// The pass of `key` has ended.
+    pub fn done(&self, key: &AppKey, after: After) {
+        self.lock().done(key, after, self.clock.uptime());
+        self.changed.notify_one();
+    }
+
+    /// How many keys wait.
+    pub fn depth(&self) -> usize {
+        self.lock().depth()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Schedule> {
+        self.schedule.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use kaspr_core::time::Uptime;
+    use tokio::time::{Instant, sleep};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_waiting_taker_wakes_for_an_event_and_for_a_timer() {
+        let queue = Arc::new(Queue::new(1, ProcessClock::start()));
+        let key = AppKey::new("n", "a");
+        let teller = tokio::spawn({
+            let (queue, key) = (Arc::clone(&queue), key.clone());
+            async move {
+                sleep(Duration::from_millis(50)).await;
+                queue.due([key], Lane::Live);
+            }
+        });
+        let began = Instant::now();
+        assert_eq!(queue.next().await, key);
+        assert_eq!(began.elapsed(), Duration::from_millis(50));
+        queue.done(&key, After::WakeUp(Some(Uptime(400))));
+        assert_eq!(queue.next().await, key);
+        assert_eq!(began.elapsed(), Duration::from_millis(400));
+        teller.await.unwrap();
+    }
+}

@@ -1,0 +1,288 @@
+//! Which key is next. Pure: no locks, no timers of its own; the time is an argument.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use kaspr_core::key::AppKey;
+use kaspr_core::limits::LOOK_EVERY;
+use kaspr_core::time::Uptime;
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+
+use crate::limits;
+
+/// How urgent a key is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Lane {
+    /// It is looked at because everything is: a restart, a list, the five minutes.
+    Backlog,
+    /// Something happened to it.
+    Live,
+}
+
+/// What a pass asks of the schedule when it ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum After {
+    /// Look again when the plan says so, and after five minutes at the latest.
+    WakeUp(Option<Uptime>),
+    /// Look again at once: what came of the plan is a new fact.
+    Again,
+    /// Nothing names the key any more.
+    Gone,
+    /// The pass ended in a defect of ours: rest first.
+    Defect,
+}
+
+/// Keys only; each is in one state at a time, never twice in a queue, never worked on twice.
+#[derive(Debug)]
+pub struct Schedule {
+    slots: BTreeMap<AppKey, Slot>,
+    live: VecDeque<AppKey>,
+    backlog: VecDeque<AppKey>,
+    timers: BTreeSet<(Uptime, AppKey)>,
+    picks: u32,
+    jitter: StdRng,
+}
+
+#[derive(Debug, Default)]
+struct Slot {
+    waiting: Option<Lane>,
+    is_running: bool,
+    /// It became due while it was worked on.
+    again: Option<Lane>,
+    timer: Option<(Uptime, Lane)>,
+    /// It ran too often: only its timer wakes it.
+    is_resting: bool,
+    /// How many passes followed each other at once.
+    chain: u32,
+}
+
+impl Schedule {
+    /// An empty schedule; `seed` spreads the regular looks.
+    pub fn new(seed: u64) -> Self {
+        Self {
+            slots: BTreeMap::new(),
+            live: VecDeque::new(),
+            backlog: VecDeque::new(),
+            timers: BTreeSet::new(),
+            picks: 0,
+            jitter: StdRng::seed_from_u64(seed),
+        }
+    }
+
+    /// Look at `key` as soon as its turn comes. If it is being worked on, once more afterwards.
+    pub fn due(&mut self, key: &AppKey, lane: Lane) {
+        let slot = self.slots.entry(key.clone()).or_default();
+        if slot.is_running {
+            slot.again = slot.again.max(Some(lane));
+        } else if !slot.is_resting && slot.waiting < Some(lane) {
+            // A key that moves up leaves a stale place in the backlog, which is skipped there.
+            slot.waiting = Some(lane);
+            match lane {
+                Lane::Live => self.live.push_back(key.clone()),
+                Lane::Backlog => self.backlog.push_back(key.clone()),
+            }
+        }
+    }
+
+    /// Takes the next key, which then counts as worked on until [`Self::done`].
+    pub fn next(&mut self, now: Uptime) -> Option<AppKey> {
+        self.fire(now);
+        self.picks = self.picks.wrapping_add(1);
+        let is_turn_of_backlog = self.picks.is_multiple_of(limits::BACKLOG_EVERY);
+        let order = if is_turn_of_backlog {
+            [Lane::Backlog, Lane::Live]
+        } else {
+            [Lane::Live, Lane::Backlog]
+        };
+        let key = order.into_iter().find_map(|lane| self.take(lane))?;
+        let timer = self.slots.get_mut(&key).and_then(|slot| {
+            slot.waiting = None;
+            slot.is_running = true;
+            slot.timer.take()
+        });
+        self.drop_timer(&key, timer);
+        Some(key)
+    }
+
+    /// The pass of `key` has ended.
+    pub fn done(&mut self, key: &AppKey, after: After, now: Uptime) {
+        let at_the_latest = now.after(LOOK_EVERY.mul_f64(self.jitter.random_range(0.8..1.0)));
+        let Some(slot) = self.slots.get_mut(key) else { return };
+        slot.is_running = false;
+        let again = slot.again.take();
+        let again = if after == After::Again { Some(Lane::Live) } else { again };
+        slot.chain = if again.is_some() { slot.chain.saturating_add(1) } else { 0 };
+        match (after, again) {
+            (After::Defect, _) => self.rest(key, now.after(limits::DEFECT_PAUSE)),
+            (_, Some(_)) if slot.chain > limits::CHAIN_MAX => {
+                self.rest(key, now.after(limits::CHAIN_PAUSE));
+            }
+            (_, Some(lane)) => self.due(key, lane),
+            (After::Gone, None) => {
+                self.slots.remove(key);
+            }
+            (After::WakeUp(Some(at)), None) if at < at_the_latest => {
+                self.set_timer(key, at, Lane::Live);
+            }
+            (After::WakeUp(_) | After::Again, None) => {
+                self.set_timer(key, at_the_latest, Lane::Backlog);
+            }
+        }
+    }
+
+    /// When the next timer is due.
+    pub fn next_timer(&self) -> Option<Uptime> {
+        self.timers.first().map(|(at, _)| *at)
+    }
+
+    /// How many keys wait.
+    pub fn depth(&self) -> usize {
+        self.slots.values().filter(|slot| slot.waiting.is_some()).count()
+    }
+
+    fn fire(&mut self, now: Uptime) {
+        while let Some((at, key)) = self.timers.first().cloned()
+            && at <= now
+        {
+            self.timers.pop_first();
+            let lane = self.slots.get_mut(&key).and_then(|slot| {
+                slot.is_resting = false;
+                slot.timer.take()
+            });
+            self.due(&key, lane.map_or(Lane::Live, |(_, lane)| lane));
+        }
+    }
+
+    fn take(&mut self, lane: Lane) -> Option<AppKey> {
+        let queue = match lane {
+            Lane::Live => &mut self.live,
+            Lane::Backlog => &mut self.backlog,
+        };
+        loop {
+            let key = queue.pop_front()?;
+            if self.slots.get(&key).is_some_and(|slot| slot.waiting == Some(lane)) {
+                return Some(key);
+            }
+        }
+    }
+
+    fn rest(&mut self, key: &AppKey, until: Uptime) {
+        if let Some(slot) = self.slots.get_mut(key) {
+            slot.is_resting = true;
+            slot.chain = 0;
+        }
+        self.set_timer(key, until, Lane::Live);
+    }
+
+    fn set_timer(&mut self, key: &AppKey, at: Uptime, lane: Lane) {
+        let before = self.slots.get_mut(key).and_then(|slot| slot.timer.replace((at, lane)));
+        self.drop_timer(key, before);
+        self.timers.insert((at, key.clone()));
+    }
+
+    fn drop_timer(&mut self, key: &AppKey, timer: Option<(Uptime, Lane)>) {
+        if let Some((at, _)) = timer {
+            self.timers.remove(&(at, key.clone()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Uptime = Uptime(1_000);
+
+    fn key(name: &str) -> AppKey {
+        AppKey::new("n", name)
+    }
+
+    fn schedule(due: &[(&str, Lane)]) -> Schedule {
+        let mut schedule = Schedule::new(1);
+        due.iter().for_each(|(name, lane)| schedule.due(&key(name), *lane));
+        schedule
+    }
+
+    fn drain(schedule: &mut Schedule, now: Uptime) -> Vec<String> {
+        std::iter::from_fn(|| schedule.next(now)).map(|key| key.name).collect()
+    }
+
+    #[test]
+    fn a_key_waits_once_however_often_it_is_due() {
+        let mut schedule = schedule(&[("a", Lane::Live), ("a", Lane::Live), ("a", Lane::Backlog)]);
+        assert_eq!(schedule.depth(), 1);
+        assert_eq!(drain(&mut schedule, NOW), ["a"]);
+    }
+
+    #[test]
+    fn a_key_that_becomes_due_while_it_runs_runs_again() {
+        let mut schedule = schedule(&[("a", Lane::Live)]);
+        assert_eq!(schedule.next(NOW), Some(key("a")));
+        schedule.due(&key("a"), Lane::Live);
+        assert_eq!(schedule.next(NOW), None);
+        schedule.done(&key("a"), After::Gone, NOW);
+        assert_eq!(schedule.next(NOW), Some(key("a")));
+    }
+
+    #[test]
+    fn an_edit_overtakes_the_backlog_and_does_not_starve_it() {
+        let mut schedule = schedule(&[("b1", Lane::Backlog), ("b2", Lane::Backlog)]);
+        for name in ["e1", "e2", "e3", "e4", "e5"] {
+            schedule.due(&key(name), Lane::Live);
+        }
+        assert_eq!(drain(&mut schedule, NOW), ["e1", "e2", "e3", "b1", "e4", "e5", "b2"]);
+    }
+
+    #[test]
+    fn a_key_of_the_backlog_moves_up_and_is_not_taken_twice() {
+        let mut schedule = schedule(&[("a", Lane::Backlog), ("b", Lane::Backlog)]);
+        schedule.due(&key("b"), Lane::Live);
+        assert_eq!(drain(&mut schedule, NOW), ["b", "a"]);
+    }
+
+    #[test]
+    fn the_plan_says_when_to_look_again_and_each_plan_says_it_anew() {
+        let mut schedule = schedule(&[("a", Lane::Live)]);
+        schedule.next(NOW);
+        schedule.done(&key("a"), After::WakeUp(Some(Uptime(1_500))), NOW);
+        assert_eq!(schedule.next_timer(), Some(Uptime(1_500)));
+        schedule.due(&key("a"), Lane::Live);
+        schedule.next(NOW);
+        assert_eq!(schedule.next_timer(), None);
+        schedule.done(&key("a"), After::WakeUp(Some(Uptime(9_000))), NOW);
+        assert_eq!(schedule.next(Uptime(8_999)), None);
+        assert_eq!(schedule.next(Uptime(9_000)), Some(key("a")));
+    }
+
+    #[test]
+    fn every_key_is_looked_at_within_five_minutes() {
+        let mut schedule = schedule(&[("a", Lane::Live), ("b", Lane::Live)]);
+        for name in ["a", "b"] {
+            schedule.next(NOW);
+            schedule.done(&key(name), After::WakeUp(None), NOW);
+        }
+        assert_eq!(drain(&mut schedule, NOW.after(LOOK_EVERY / 2)), Vec::<String>::new());
+        assert_eq!(drain(&mut schedule, NOW.after(LOOK_EVERY)).len(), 2);
+    }
+
+    #[test]
+    fn a_key_that_asks_for_pass_after_pass_rests() {
+        let mut schedule = schedule(&[("a", Lane::Live)]);
+        let mut passes = 0;
+        while schedule.next(NOW).is_some() {
+            passes += 1;
+            schedule.done(&key("a"), After::Again, NOW);
+            schedule.due(&key("a"), Lane::Live);
+        }
+        assert_eq!(passes, limits::CHAIN_MAX + 1);
+        assert_eq!(schedule.next(NOW.after(limits::CHAIN_PAUSE)), Some(key("a")));
+    }
+
+    #[test]
+    fn a_key_that_is_gone_leaves_nothing_behind() {
+        let mut schedule = schedule(&[("a", Lane::Live)]);
+        schedule.next(NOW);
+        schedule.done(&key("a"), After::Gone, NOW);
+        assert!(schedule.slots.is_empty() && schedule.timers.is_empty());
+    }
+}

@@ -1,0 +1,231 @@
+//! Who is plugged into what, and in which order it ends.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use kaspr_core::Settings;
+use kaspr_core::key::ObjectKind;
+use kube::Client;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{info, warn};
+
+use crate::admin::{self, Admin};
+use crate::api::Api;
+use crate::cache::{Cache, Scope};
+use crate::clock::ProcessClock;
+use crate::cluster::Cluster;
+use crate::dispatch::Dispatch;
+use crate::gate::Gate;
+use crate::lease::{Keeper, LeaseSettings, Term};
+use crate::limits;
+use crate::memory::Memory;
+use crate::pass::World;
+use crate::queue::{Lane, Queue};
+use crate::sensors::events::Events;
+use crate::sensors::{Hear, Tell, log, prometheus};
+use crate::watch::{Sink, Watch};
+
+/// How to run.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// What is watched.
+    pub scopes: Vec<Scope>,
+    /// What decisions depend on.
+    pub settings: Settings,
+    /// Passes at a time.
+    pub workers: usize,
+    /// Where probes and metrics are.
+    pub metrics_port: u16,
+    /// The lease, if one is asked for.
+    pub lease: Option<LeaseSettings>,
+    /// Who this process is.
+    pub identity: String,
+}
+
+/// Why the operator ended by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The port of probes and metrics.
+    #[error(transparent)]
+    Listen(#[from] admin::ListenError),
+    /// The metrics of the process.
+    #[error("metrics cannot be counted: {0}")]
+    Metrics(#[from] metrics_exporter_prometheus::BuildError),
+    /// The signals of the process.
+    #[error("signals cannot be heard: {0}")]
+    Signals(#[source] std::io::Error),
+    /// A part that runs for ever ended: a defect of this program.
+    #[error("a part of the operator ended by itself, so all of it ends: {0}")]
+    Ended(String),
+}
+
+/// The parts by the moment at which they end.
+#[derive(Default)]
+struct Stops {
+    /// First: no further key is taken.
+    keys: CancellationToken,
+    /// Then the lease is given back.
+    lease: CancellationToken,
+    /// Then everything else ends.
+    rest: CancellationToken,
+    /// And last those who tell of it.
+    sensors: CancellationToken,
+}
+
+/// Runs the operator until a signal.
+///
+/// # Errors
+/// If a part cannot start or ends by itself.
+pub async fn run(client: Client, options: Options) -> Result<(), RunError> {
+    let mut signals = Signals::listen().map_err(RunError::Signals)?;
+    let listener = admin::listen(options.metrics_port).await?;
+    let metrics = prometheus::install()?;
+    let clock = ProcessClock::start();
+    let stops = Stops::default();
+    let (tell, hears) = Tell::to(["log", "prometheus", "events"], &stops.sensors);
+    let sensors = listen(hears, &client, &tell, clock, &options);
+    let cluster = cluster(&client, &options, &tell, clock);
+    let passes = TaskTracker::new();
+    let mut parts = JoinSet::new();
+    let (cache, queue) = (Arc::clone(&cluster.cache), Arc::clone(&cluster.queue));
+    let admin = Admin { cache: Arc::clone(&cache), queue: Arc::clone(&queue), metrics };
+    parts.spawn(admin.run(listener, stops.rest.clone()));
+    parts.spawn(sweep(Arc::clone(&cache), Arc::clone(&queue), stops.rest.clone()));
+    for (kind, scope) in watches(&options.scopes) {
+        let sink =
+            Sink { cache: Arc::clone(&cache), queue: Arc::clone(&queue), tell: tell.clone() };
+        let watch = Watch::new(kind, scope, client.clone(), sink);
+        parts.spawn(watch.run(stops.rest.clone()));
+    }
+    let keeper = options.lease.clone().map(|settings| {
+        let api = Api::new(client.clone(), limits::LEASE_REQUEST_WITHIN, tell.clone());
+        let keeper = Keeper::new(settings, api, clock, Arc::clone(&cluster.term), tell.clone());
+        tokio::spawn(keeper.run(stops.lease.clone()))
+    });
+    let world = Arc::new(World {
+        cluster,
+        memory: Memory::default(),
+        settings: options.settings.clone(),
+        tell,
+    });
+    let dispatch = Dispatch { world, workers: options.workers, passes: passes.clone() };
+    parts.spawn(dispatch.run(stops.keys.clone()));
+    info!(version = env!("CARGO_PKG_VERSION"), identity = options.identity, "started");
+
+    let ended = tokio::select! {
+        biased;
+        name = signals.next() => {
+            info!(signal = name, "told to stop: finishes what it does");
+            Ok(())
+        }
+        ended = parts.join_next() => Err(RunError::Ended(describe(ended))),
+    };
+    let shutdown = shut_down(&stops, &passes, keeper, sensors);
+    if timeout(limits::SHUTDOWN_WITHIN, shutdown).await.is_err() {
+        warn!("not everything ended in time: a lease that is held runs out by itself");
+    }
+    ended
+}
+
+async fn shut_down(
+    stops: &Stops,
+    passes: &TaskTracker,
+    keeper: Option<tokio::task::JoinHandle<()>>,
+    mut sensors: JoinSet<()>,
+) {
+    stops.keys.cancel();
+    passes.close();
+    if timeout(limits::PASSES_END_WITHIN, passes.wait()).await.is_err() {
+        warn!("passes still run: their next request is held back");
+    }
+    // The lease goes last: a successor starts when nothing of ours is on its way.
+    stops.lease.cancel();
+    if let Some(keeper) = keeper
+        && let Err(error) = keeper.await
+    {
+        warn!("the lease was not given back: {error}");
+    }
+    stops.rest.cancel();
+    stops.sensors.cancel();
+    // What was told until here is still written, if that is quick.
+    let drained = async { while sensors.join_next().await.is_some() {} };
+    if timeout(limits::SENSORS_END_WITHIN, drained).await.is_err() {
+        sensors.abort_all();
+    }
+    info!("stopped");
+}
+
+fn cluster(client: &Client, options: &Options, tell: &Tell, clock: ProcessClock) -> Cluster {
+    let quiet = Duration::from_millis(options.settings.settle_millis);
+    let term = if options.lease.is_some() { Term::none() } else { Term::endless() };
+    Cluster {
+        api: Api::new(client.clone(), limits::REQUEST_WITHIN, tell.clone()),
+        cache: Arc::new(Cache::new(watches(&options.scopes), quiet, clock)),
+        queue: Arc::new(Queue::new(rand::random(), clock)),
+        gate: Arc::new(Gate::default()),
+        term: Arc::new(term),
+        clock,
+    }
+}
+
+fn listen(
+    [to_log, to_prometheus, to_events]: [Hear; 3],
+    client: &Client,
+    tell: &Tell,
+    clock: ProcessClock,
+    options: &Options,
+) -> JoinSet<()> {
+    let mut sensors = JoinSet::new();
+    sensors.spawn(log::run(to_log));
+    sensors.spawn(prometheus::run(to_prometheus));
+    let api = Api::new(client.clone(), limits::REQUEST_WITHIN, tell.clone());
+    sensors.spawn(Events::new(api, clock, options.identity.clone()).run(to_events));
+    sensors
+}
+
+fn watches(scopes: &[Scope]) -> Vec<(ObjectKind, Scope)> {
+    let of = |kind| scopes.iter().map(move |scope| (kind, scope.clone()));
+    ObjectKind::ALL.into_iter().flat_map(of).collect()
+}
+
+async fn sweep(cache: Arc<Cache>, queue: Arc<Queue>, stop: CancellationToken) {
+    let mut ticks = tokio::time::interval(limits::SWEEP_EVERY);
+    loop {
+        tokio::select! { biased; () = stop.cancelled() => return, _ = ticks.tick() => {} }
+        queue.due(cache.sweep(), Lane::Live);
+    }
+}
+
+fn describe(ended: Option<Result<(), tokio::task::JoinError>>) -> String {
+    match ended {
+        Some(Err(error)) => error.to_string(),
+        Some(Ok(())) | None => "it returned".to_owned(),
+    }
+}
+
+/// The signals that ask for an end.
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            biased;
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! The named invariants over generated worlds.

@@ -1,0 +1,3 @@
+//! Automation that tests use, too.
+
+pub mod cluster;
