@@ -10,8 +10,8 @@ use crate::invalid::{self, Invalid};
 use crate::limits::MESSAGE_MAX;
 use crate::observed::{LiveApp, Observed, SetFacts};
 use crate::outcome::Answer;
-use crate::plan::Wait;
-use crate::policy::rollout;
+use crate::plan::{Step, Wait};
+use crate::policy::{children, rollout};
 use crate::reason::Reason;
 use crate::status::Stated;
 
@@ -39,10 +39,10 @@ pub(crate) fn of_valid(
     live: &LiveApp<'_>,
     app: &App,
     rollout: &rollout::Verdict,
-    waits: &[Wait],
+    children: &children::Verdict,
 ) -> Vec<Stated> {
     let accepted = Stated::new(CONDITION_ACCEPTED, true, "Valid", "The spec is valid");
-    let obstacle = conflict(waits).or_else(|| refusal(observed));
+    let obstacle = conflict(&children.waits).or_else(|| refusal(observed, &children.steps));
     let ready = if rollout.is_settled() { of_members(observed, Some(app)) } else { None };
     let (progressing, ready) = match (obstacle, ready) {
         (Some((reason, message)), ready) => (
@@ -124,14 +124,15 @@ fn conflict(waits: &[Wait]) -> Option<(&'static str, String)> {
     (!conflicts.is_empty()).then(|| ("NameConflict", message()))
 }
 
-/// An action that the API server refuses, told in its own words once it was refused twice in a
-/// row: a single refusal is mostly a race that the next look wins.
-fn refusal(observed: &Observed<'_>) -> Option<(&'static str, String)> {
-    let told: Vec<String> = observed
-        .outcomes
+/// An action that is wanted and that the API server refuses, told in its own words once it was
+/// refused twice in a row: a single refusal is mostly a race that the next look wins.
+fn refusal(observed: &Observed<'_>, steps: &[Step]) -> Option<(&'static str, String)> {
+    let told: Vec<String> = steps
         .iter()
-        .filter(|(_, outcome)| outcome.attempts >= 2)
-        .filter_map(|(id, outcome)| match &outcome.answer {
+        .map(|step| step.action.id())
+        .filter_map(|id| Some((observed.outcomes.get(&id)?, id)))
+        .filter(|(outcome, _)| outcome.attempts >= 2)
+        .filter_map(|(outcome, id)| match &outcome.answer {
             Answer::Refused { refusal, message } => Some(format!("{id}: {refusal}: {message}")),
             Answer::Done { .. } | Answer::Exists { .. } => None,
         })

@@ -112,13 +112,13 @@ fn with_app(observed: &Observed<'_>, live: &LiveApp<'_>, app: &App) -> Plan {
         children::decide(observed, live, app, &tracked, &rollout)
     };
     let told = components::of_app(observed, &tracked, Some(&rollout));
-    plan.waits.extend(children.waits);
     // While edits settle the status waits with the template: one change, one write.
     if !is_settling {
-        let stated = conditions::of_valid(observed, live, app, &rollout, &plan.waits);
+        let stated = conditions::of_valid(observed, live, app, &rollout, &children);
         let next = Next { app: Some(app), memory: &rollout.memory, stated: &stated };
         write_status(observed, live, &next, &mut plan);
     }
+    plan.waits.extend(children.waits);
     plan.steps.extend(children.steps);
     plan.steps.extend(told.steps);
     plan.steps.sort_by_key(|step| step.stage);

@@ -1,1 +1,129 @@
-//! The named invariants over generated worlds.
+//! The named invariants over generated worlds. `docs/invariants.md` says what each of them means.
+
+use kaspr_core::action::Action;
+use kaspr_core::plan::Plan;
+use kaspr_core::seen::Unseen;
+use kaspr_core::snapshot::Snapshot;
+use kaspr_core::{ObjectKind, decide, explain};
+use kaspr_fixtures::World;
+use kaspr_fixtures::strategies::{LISTED, unseen, worlds};
+use proptest::prelude::*;
+use proptest::test_runner::FileFailurePersistence;
+
+/// Cases of each property, in CI and at home.
+const CASES: u32 = 10_000;
+
+fn config() -> ProptestConfig {
+    ProptestConfig {
+        cases: CASES,
+        failure_persistence: Some(Box::new(FileFailurePersistence::Direct(
+            "regressions/properties.txt",
+        ))),
+        ..ProptestConfig::default()
+    }
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    /// Equal snapshots give equal plans, also after a way through a recording.
+    #[test]
+    fn same_input_same_plan(world in worlds()) {
+        let snapshot = world.snapshot();
+        let plan = decide(&snapshot);
+        prop_assert_eq!(&decide(&snapshot), &plan);
+        let text = serde_json::to_string(&snapshot).unwrap();
+        let again: Snapshot = serde_json::from_str(&text).unwrap();
+        prop_assert_eq!(decide(&again), plan);
+    }
+
+    /// A world left to itself comes to rest, and then nothing is done, by this process or the next.
+    #[test]
+    fn settled_means_silent(mut world in worlds()) {
+        world.settle();
+        world.elapse(600_000);
+        prop_assert!(is_silent(&world), "{}", told(&world));
+        world.restart();
+        prop_assert!(is_silent(&world), "after a restart: {}", told(&world));
+    }
+
+    /// What nobody could look at is not acted on, nor what depends on it.
+    #[test]
+    fn unknown_never_acts(mut world in worlds(), at in 0..LISTED.len(), why in unseen()) {
+        let kind = LISTED[at];
+        world.unknown.insert(kind, why);
+        let snapshot = world.snapshot();
+        let plan = decide(&snapshot);
+        for step in &plan.steps {
+            prop_assert!(step.action.object().kind != kind, "{}", explain(&snapshot, &plan));
+            let depends = kind.is_component() && (step.action.is_irreversible()
+                || matches!(step.action, Action::Delete { .. })
+                    && step.action.object().kind == ObjectKind::ConfigMap
+                || step.action.verb() == "Create"
+                    && step.action.object().kind == ObjectKind::StatefulSet);
+            prop_assert!(!depends, "{}", explain(&snapshot, &plan));
+        }
+        prop_assert!(kind != ObjectKind::App || plan.is_silent());
+    }
+
+    /// Nothing is done or left without a reason, and the plan holds its own invariants.
+    #[test]
+    fn every_act_has_a_reason(world in worlds()) {
+        let snapshot = world.snapshot();
+        let plan = decide(&snapshot);
+        prop_assert!(plan.check(&snapshot).is_ok());
+        let told = explain(&snapshot, &plan);
+        for because in plan.steps.iter().map(|step| &step.because)
+            .chain(plan.waits.iter().map(|wait| &wait.because))
+        {
+            prop_assert!(!because.to_string().is_empty());
+            let words = format!("because {}: ", because.code());
+            prop_assert!(told.contains(&words), "{}", words);
+        }
+    }
+
+    /// A template changes only if the observed status holds the intent to roll out that template.
+    #[test]
+    fn intent_before_irreversible(world in worlds()) {
+        let snapshot = world.snapshot();
+        for step in decide(&snapshot).steps {
+            if let Action::Roll { manifest, .. } = &step.action {
+                let meant = snapshot.app.present()
+                    .and_then(|app| app.pointer("/status/rollout/inputs")).cloned();
+                let inputs = manifest.body
+                    .pointer("/metadata/annotations/kaspr.io~1template-inputs").cloned();
+                prop_assert!(meant.is_some() && meant == inputs);
+            }
+        }
+    }
+
+    /// An object of another owner is never named in an action.
+    #[test]
+    fn only_owned_objects_touched(world in worlds()) {
+        for step in decide(&world.snapshot()).steps {
+            let live = world.objects.get(step.action.object());
+            let owner = live.and_then(|live| live.pointer("/metadata/ownerReferences/0/uid"));
+            prop_assert!(owner.and_then(|uid| uid.as_str()) != Some("foreign"));
+        }
+    }
+}
+
+fn is_silent(world: &World) -> bool {
+    let plan: Plan = decide(&world.snapshot());
+    plan.is_silent()
+}
+
+fn told(world: &World) -> String {
+    let snapshot = world.snapshot();
+    explain(&snapshot, &decide(&snapshot))
+}
+
+/// A recording that lacks a fact reads it as unknown.
+#[test]
+fn a_fact_that_a_recording_lacks_is_unknown() {
+    let text = r#"{"version": 1, "key": {"namespace": "shop", "name": "orders"},
+        "now": {"wall": "2030-01-01T00:00:00Z", "uptime": 5}}"#;
+    let snapshot: Snapshot = serde_json::from_str(text).unwrap();
+    assert_eq!(snapshot.app.unknown(), Some(Unseen::NotRecorded));
+    assert!(decide(&snapshot).is_silent());
+}
