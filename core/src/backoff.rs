@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::action::ActionId;
 use crate::digest;
 use crate::limits;
-use crate::outcome::{Answer, Outcome, Outcomes};
+use crate::outcome::{Answer, Outcome, Outcomes, Refusal};
 use crate::snapshot::Edits;
 use crate::time::Uptime;
 
@@ -27,7 +27,8 @@ fn spread(id: &ActionId, attempts: u32) -> f64 {
 
 /// Until when an action must wait for an earlier outcome of itself; `None` if it may go.
 ///
-/// An edit that came after the outcome overrides it: the reason for the refusal may be mended.
+/// An edit that came after the outcome overrides it: the reason for the refusal may be mended. A
+/// first conflict holds nothing back: it says that the look was old, and this is a newer one.
 pub fn blocked_until<'a>(
     id: &ActionId,
     outcomes: &'a Outcomes,
@@ -41,14 +42,15 @@ pub fn blocked_until<'a>(
             outcome.at.after(pause(id, outcome.attempts))
         }
     };
+    let is_race = outcome.attempts == 1
+        && matches!(outcome.answer, Answer::Refused { refusal: Refusal::Conflict, .. });
     let is_mended = edits.is_some_and(|edits| edits.last > outcome.at);
-    (until > now && !is_mended).then_some((until, outcome))
+    (until > now && !is_mended && !is_race).then_some((until, outcome))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::outcome::Refusal;
 
     fn id() -> ActionId {
         ActionId("Apply StatefulSet ns/a-app".to_owned())
@@ -61,6 +63,18 @@ mod tests {
         assert!(pauses[4] > pauses[0] * 8);
         assert!(pauses.iter().all(|pause| *pause <= limits::BACKOFF_MAX.mul_f64(1.25)));
         assert!(pause(&id(), u32::MAX) >= limits::BACKOFF_MAX.mul_f64(0.75));
+    }
+
+    #[test]
+    fn a_first_conflict_holds_nothing_back() {
+        for (attempts, is_blocked) in [(1, false), (2, true)] {
+            let answer =
+                Answer::Refused { refusal: Refusal::Conflict, message: String::new() };
+            let outcome = Outcome { at: Uptime(1_000), attempts, answer };
+            let outcomes = Outcomes::from([(id(), outcome)]);
+            let blocked = blocked_until(&id(), &outcomes, None, Uptime(1_100));
+            assert_eq!(blocked.is_some(), is_blocked);
+        }
     }
 
     #[test]
