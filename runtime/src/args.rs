@@ -151,6 +151,15 @@ pub enum LogFormat {
     Json,
 }
 
+/// What is wrong with a command line, without the usage that clap prints below it.
+pub fn one_sentence(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let lines = text.lines().map(str::trim).take_while(|line| !line.is_empty());
+    let text = lines.collect::<Vec<_>>().join(" ");
+    let text = text.strip_prefix("error: ").unwrap_or(&text);
+    format!("{text}; see --help")
+}
+
 fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || "write a duration such as 500ms, 5s or 2m".to_owned();
     let duration: SignedDuration = text.parse().map_err(|_| wrong())?;
@@ -187,6 +196,19 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_wrong_command_line_is_told_in_one_sentence() {
+        let told = |args: &[&str]| one_sentence(&Cli::try_parse_from(args).unwrap_err());
+        assert_eq!(
+            told(&["kaspr-operator", "run", "--workers", "0"]),
+            "invalid value '0' for '--workers <N>': write a number from 1 to 256; see --help"
+        );
+        assert_eq!(
+            told(&["kaspr-operator", "check"]),
+            "the following required arguments were not provided: <FILE>...; see --help"
+        );
     }
 
     #[test]

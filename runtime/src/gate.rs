@@ -102,7 +102,9 @@ mod tests {
     #[test]
     fn an_outage_holds_all_back_longer_each_round_and_one_success_ends_it() {
         let gate = Gate::default();
-        ["a", "b", "c", "d"].iter().for_each(|name| gate.tell_failed(&key(name), Uptime(1)));
+        for name in ["a", "b", "c", "d"] {
+            gate.tell_failed(&key(name), Uptime(1));
+        }
         assert_eq!(gate.closed_until(Uptime(1)), Some(Uptime(251)));
         gate.tell_failed(&key("a"), Uptime(251));
         assert_eq!(gate.closed_until(Uptime(251)), Some(Uptime(751)));

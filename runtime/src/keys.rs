@@ -133,7 +133,7 @@ mod tests {
 
     use super::*;
 
-    fn check(kind: ObjectKind, metadata: Value, expected: &[&str]) {
+    fn check(kind: ObjectKind, metadata: &Value, expected: &[&str]) {
         let mut body = json!({ "metadata": metadata });
         body["metadata"]["namespace"] = "n".into();
         let keys: Vec<String> = keys_of(kind, &body).into_iter().map(|key| key.name).collect();
@@ -142,28 +142,28 @@ mod tests {
 
     #[test]
     fn an_app_is_its_own_key() {
-        check(ObjectKind::App, json!({"name": "a", "labels": {APP_LABEL: "b"}}), &["a"]);
+        check(ObjectKind::App, &json!({"name": "a", "labels": {APP_LABEL: "b"}}), &["a"]);
     }
 
     #[test]
     fn a_component_without_a_label_belongs_to_the_key_without_a_name() {
-        check(ObjectKind::Agent, json!({"name": "x", "labels": {APP_LABEL: "a"}}), &["a"]);
-        check(ObjectKind::Agent, json!({"name": "x", "labels": {APP_LABEL: ""}}), &[""]);
-        check(ObjectKind::Agent, json!({"name": "x"}), &[""]);
+        check(ObjectKind::Agent, &json!({"name": "x", "labels": {APP_LABEL: "a"}}), &["a"]);
+        check(ObjectKind::Agent, &json!({"name": "x", "labels": {APP_LABEL: ""}}), &[""]);
+        check(ObjectKind::Agent, &json!({"name": "x"}), &[""]);
     }
 
     #[test]
     fn a_child_has_the_keys_of_its_owner_its_label_and_its_name() {
         check(
             ObjectKind::StatefulSet,
-            json!({
+            &json!({
                 "name": "a-app", "labels": {APP_LABEL: "b"},
                 "ownerReferences": [{"kind": "KasprApp", "name": "c"}, {"kind": "Other", "name": "d"}],
             }),
             &["a", "b", "c"],
         );
-        check(ObjectKind::Service, json!({"name": "a-app-api"}), &["a"]);
-        check(ObjectKind::Autoscaler, json!({"name": "a-app"}), &[]);
+        check(ObjectKind::Service, &json!({"name": "a-app-api"}), &["a"]);
+        check(ObjectKind::Autoscaler, &json!({"name": "a-app"}), &[]);
     }
 
     #[test]

@@ -125,6 +125,3 @@ pub const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
 /// How long sensors may take to write what they have heard before the process ends.
 pub const SENSORS_END_WITHIN: Duration = Duration::from_millis(500);
-
-/// How long the last tasks may take to notice the end.
-pub const RUNTIME_ENDS_WITHIN: Duration = Duration::from_millis(500);

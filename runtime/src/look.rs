@@ -137,7 +137,7 @@ mod tests {
     use crate::clock::ProcessClock;
     use crate::keys::{APP_LABEL, MANAGED_BY, MANAGED_BY_LABEL};
 
-    fn object(name: &str, labels: Value) -> Value {
+    fn object(name: &str, labels: &Value) -> Value {
         json!({"metadata": {
             "namespace": "n", "name": name, "uid": name, "resourceVersion": "1", "labels": labels,
         }})
@@ -156,7 +156,9 @@ mod tests {
     fn cache(objects: Vec<(ObjectKind, Value)>) -> Cache {
         let scopes = ObjectKind::ALL.map(|kind| (kind, Scope::All));
         let cache = Cache::new(scopes, Duration::from_secs(1), ProcessClock::start());
-        ObjectKind::ALL.iter().for_each(|kind| cache.begin_list(*kind, &Scope::All));
+        for kind in ObjectKind::ALL {
+            cache.begin_list(kind, &Scope::All);
+        }
         for (kind, body) in objects {
             cache.put(kind, body, Source::List);
         }
@@ -170,13 +172,13 @@ mod tests {
     fn each_object_is_found_in_its_role_and_lists_are_sorted() {
         let ours = json!({MANAGED_BY_LABEL: MANAGED_BY, APP_LABEL: "a"});
         let cache = cache(vec![
-            (ObjectKind::App, object("a", json!({}))),
-            (ObjectKind::Agent, object("y", json!({APP_LABEL: "a"}))),
-            (ObjectKind::Agent, object("x", json!({APP_LABEL: "a"}))),
-            (ObjectKind::Agent, object("z", json!({APP_LABEL: "b"}))),
-            (ObjectKind::Service, object("a-app-api", ours.clone())),
-            (ObjectKind::ConfigMap, object("x-agent", ours.clone())),
-            (ObjectKind::ConfigMap, object("a-app-config", ours)),
+            (ObjectKind::App, object("a", &json!({}))),
+            (ObjectKind::Agent, object("y", &json!({APP_LABEL: "a"}))),
+            (ObjectKind::Agent, object("x", &json!({APP_LABEL: "a"}))),
+            (ObjectKind::Agent, object("z", &json!({APP_LABEL: "b"}))),
+            (ObjectKind::Service, object("a-app-api", &ours)),
+            (ObjectKind::ConfigMap, object("x-agent", &ours)),
+            (ObjectKind::ConfigMap, object("a-app-config", &ours)),
         ]);
         let snapshot = snapshot(&cache, "a");
         assert!(snapshot.app.present().is_some());
@@ -190,10 +192,10 @@ mod tests {
     #[test]
     fn a_component_that_moved_here_brings_its_definition() {
         let cache = cache(vec![
-            (ObjectKind::Agent, object("x", json!({APP_LABEL: "b"}))),
+            (ObjectKind::Agent, object("x", &json!({APP_LABEL: "b"}))),
             (
                 ObjectKind::ConfigMap,
-                object("x-agent", json!({MANAGED_BY_LABEL: MANAGED_BY, APP_LABEL: "a"})),
+                object("x-agent", &json!({MANAGED_BY_LABEL: MANAGED_BY, APP_LABEL: "a"})),
             ),
         ]);
         assert_eq!(names(&snapshot(&cache, "b").children.config_maps), ["x-agent"]);

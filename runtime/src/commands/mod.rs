@@ -38,7 +38,14 @@ pub fn execute(cli: Cli) -> ExitCode {
         Command::Crds => crds::execute(),
         Command::Version => version::execute(),
     };
-    let Err(error) = done else { return ExitCode::SUCCESS };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error),
+    }
+}
+
+/// Tells why a command did not succeed, and gives its exit code.
+pub fn fail(error: &CommandError) -> ExitCode {
     // Nobody is left to hear that standard error is closed.
     let _ = writeln!(std::io::stderr(), "kaspr-operator: {error}");
     match error {

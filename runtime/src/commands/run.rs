@@ -9,10 +9,10 @@ use tracing_subscriber::EnvFilter;
 use super::CommandError;
 use crate::args::{self, LogArgs, LogFormat, RunArgs};
 use crate::cache::Scope;
+use crate::client;
 use crate::lease::LeaseSettings;
 use crate::settings::{self, Environment};
 use crate::wiring::{self, Options};
-use crate::{client, limits};
 
 /// Runs the operator until it is told to stop.
 ///
@@ -23,6 +23,7 @@ pub fn execute(args: &RunArgs) -> Result<(), CommandError> {
         settings::from_env().map_err(|error| CommandError::Usage(error.to_string()))?;
     log(&args.log)?;
     let scopes = scopes(args, &environment)?;
+    check_lease(args)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -32,7 +33,7 @@ pub fn execute(args: &RunArgs) -> Result<(), CommandError> {
             .await
             .map_err(CommandError::failed)?;
         let identity = identity();
-        let lease = lease(args, &environment, &identity, &config.default_namespace)?;
+        let lease = lease(args, &environment, &identity, &config.default_namespace);
         let mut settings = environment.settings.clone();
         settings.settle_millis = u64::try_from(args.settle.as_millis()).unwrap_or(u64::MAX);
         let options = Options {
@@ -46,7 +47,8 @@ pub fn execute(args: &RunArgs) -> Result<(), CommandError> {
         let client = client::client(config).map_err(CommandError::failed)?;
         wiring::run(client, options).await.map_err(CommandError::failed)
     });
-    runtime.shutdown_timeout(limits::RUNTIME_ENDS_WITHIN);
+    // All that matters has ended in its order; what is left must not hold up the exit.
+    runtime.shutdown_background();
     ended
 }
 
@@ -71,34 +73,35 @@ fn scopes(args: &RunArgs, environment: &Environment) -> Result<Vec<Scope>, Comma
     Ok(names.into_iter().map(Scope::Namespace).collect())
 }
 
+fn check_lease(args: &RunArgs) -> Result<(), CommandError> {
+    let (duration, renew) = (args.lease.lease_duration, args.lease.lease_renew);
+    if duration.subsec_nanos() == 0 && !renew.is_zero() && renew.saturating_mul(2) <= duration {
+        return Ok(());
+    }
+    Err(CommandError::Usage(format!(
+        "--lease-duration {}s and --lease-renew {}s do not go together: the duration is whole \
+         seconds and at least twice the renewal",
+        duration.as_secs_f64(),
+        renew.as_secs_f64()
+    )))
+}
+
 fn lease(
     args: &RunArgs,
     environment: &Environment,
     identity: &str,
     own_namespace: &str,
-) -> Result<Option<LeaseSettings>, CommandError> {
+) -> Option<LeaseSettings> {
     let lease = &args.lease;
-    if lease.no_lease || !environment.is_leased {
-        return Ok(None);
-    }
-    let (duration, renew) = (lease.lease_duration, lease.lease_renew);
-    if duration.subsec_nanos() != 0 || renew.is_zero() || renew.saturating_mul(2) > duration {
-        let text = format!(
-            "--lease-duration {}s and --lease-renew {}s do not go together: the duration is whole \
-             seconds and at least twice the renewal",
-            duration.as_secs_f64(),
-            renew.as_secs_f64()
-        );
-        return Err(CommandError::Usage(text));
-    }
     let named = lease.lease_namespace.clone().or_else(|| environment.pod_namespace.clone());
-    Ok(Some(LeaseSettings {
+    let is_leased = !lease.no_lease && environment.is_leased;
+    is_leased.then(|| LeaseSettings {
         name: lease.lease_name.clone(),
         namespace: named.unwrap_or_else(|| own_namespace.to_owned()),
-        duration,
-        renew,
+        duration: lease.lease_duration,
+        renew: lease.lease_renew,
         identity: identity.to_owned(),
-    }))
+    })
 }
 
 /// Unlike that of any other process, the one before on the same pod included.

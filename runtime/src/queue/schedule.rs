@@ -199,7 +199,9 @@ mod tests {
 
     fn schedule(due: &[(&str, Lane)]) -> Schedule {
         let mut schedule = Schedule::new(1);
-        due.iter().for_each(|(name, lane)| schedule.due(&key(name), *lane));
+        for (name, lane) in due {
+            schedule.due(&key(name), *lane);
+        }
         schedule
     }
 

@@ -187,6 +187,8 @@ pub enum WatchState {
         why: String,
         /// Until the next try.
         pause: Duration,
+        /// The same as the time before: no news for people.
+        is_repeated: bool,
     },
 }
 

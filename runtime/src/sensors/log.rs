@@ -31,7 +31,7 @@ fn write_pass(pass: &PassFact) {
     }
     for wait in &pass.waits {
         let reason = wait.because.code();
-        debug!(%key, object = %wait.object, reason, "left alone: {}", wait.because);
+        debug!(%key, reason, "{} left alone: {}", wait.object, wait.because);
     }
     let took = u64::try_from(pass.took.as_millis()).unwrap_or(u64::MAX);
     debug!(%key, result = pass.result.code(), took, "looked");
@@ -41,17 +41,17 @@ fn write_step(pass: &PassFact, step: &StepFact) {
     let (key, generation) = (&pass.key, pass.generation);
     let (verb, object, reason) = (step.verb, &step.object, step.because.code());
     match &step.came {
-        Came::Done => info!(%key, generation, verb, %object, reason, "{}", step.because),
+        Came::Done => info!(%key, generation, reason, "{verb} {object}: {}", step.because),
         // Somebody was quicker; the next look sees it.
         Came::Exists | Came::Refused(Refusal::Conflict | Refusal::Gone, _) => {
-            info!(%key, generation, verb, %object, reason, "not as decided on: looks again");
+            info!(%key, generation, reason, "{verb} {object}: not as decided on, looks again");
         }
         Came::Refused(refusal, message) => {
-            let refusal_code = refusal.code();
-            warn!(%key, generation, verb, %object, reason, refusal_code, "{refusal}: {message}");
+            let code = refusal.code();
+            warn!(%key, generation, reason, refusal = code, "{verb} {object}: {refusal}: {message}");
         }
         Came::Skipped(why) => {
-            debug!(%key, generation, verb, %object, reason, "not sent: {}", words(*why));
+            debug!(%key, generation, reason, "{verb} {object}: not sent, {}", words(*why));
         }
     }
 }
@@ -76,9 +76,11 @@ fn write_watch(watch: &WatchFact) {
     let (kind, scope) = (watch.kind.kind(), &watch.scope);
     match &watch.state {
         WatchState::Listed { objects } => info!(kind, %scope, objects, "watching"),
-        WatchState::Failed { why, pause } => {
-            let seconds = pause.as_secs();
-            warn!(kind, %scope, "watch interrupted, again in about {seconds} s: {why}");
+        WatchState::Failed { why, is_repeated: false, .. } => {
+            warn!(kind, %scope, "watch interrupted, is tried again: {why}");
+        }
+        WatchState::Failed { why, pause, .. } => {
+            debug!(kind, %scope, "watch interrupted, again in {pause:.1?}: {why}");
         }
     }
 }

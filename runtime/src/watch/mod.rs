@@ -52,6 +52,8 @@ pub struct Watch {
     can_stream: bool,
     /// Up to where everything is known; none before the first list.
     version: Option<String>,
+    /// What was told last of its failures.
+    told: Option<String>,
 }
 
 /// Why a turn of the watch ended.
@@ -83,7 +85,7 @@ impl Watch {
             Scope::Namespace(name) => Api::namespaced_with(client, name, &kind),
         };
         let backoff = Backoff::new(rand::random());
-        Self { kind, scope, api, sink, backoff, can_stream: true, version: None }
+        Self { kind, scope, api, sink, backoff, can_stream: true, version: None, told: None }
     }
 
     /// Watches until `stop`.
@@ -125,7 +127,9 @@ impl Watch {
         };
         self.sink.cache.set_live(self.kind, &self.scope, false);
         let pause = self.backoff.next(now);
-        self.tell(WatchState::Failed { why, pause });
+        let is_repeated = self.told.as_ref() == Some(&why);
+        self.told = Some(why.clone());
+        self.tell(WatchState::Failed { why, pause, is_repeated });
         pause
     }
 
@@ -241,6 +245,7 @@ impl Watch {
 
     fn end_list(&mut self, version: String) {
         self.version = Some(version);
+        self.told = None;
         let due = self.sink.cache.end_list(self.kind, &self.scope);
         self.wake(due, Lane::Backlog);
         let objects = self.sink.cache.lock().count(self.kind);
