@@ -68,8 +68,7 @@ mod tests {
     #[test]
     fn a_first_conflict_holds_nothing_back() {
         for (attempts, is_blocked) in [(1, false), (2, true)] {
-            let answer =
-                Answer::Refused { refusal: Refusal::Conflict, message: String::new() };
+            let answer = Answer::Refused { refusal: Refusal::Conflict, message: String::new() };
             let outcome = Outcome { at: Uptime(1_000), attempts, answer };
             let outcomes = Outcomes::from([(id(), outcome)]);
             let blocked = blocked_until(&id(), &outcomes, None, Uptime(1_100));

@@ -62,9 +62,14 @@ fn foundation(context: &Context<'_>, verdict: &mut Verdict) {
     let names = &observed.names;
     let children = &observed.children;
     let settings = children.config_map(&names.settings);
+    // Pods read their settings when they start: new ones come with the template that wants them.
+    if context.rollout.writes_definitions() || settings.present().is_none() {
+        let manifest = render::settings(app, owner, names);
+        let wanted = Wanted { owner, manifest, stage: Stage::Foundation };
+        settle(context, wanted, settings, verdict);
+    }
     for (seen, manifest) in [
         (children.service_account.as_ref(), render::service_account(app, owner, names)),
-        (settings, render::settings(app, owner, names)),
         (children.api_service.as_ref(), render::api_service(app, owner, names)),
         (children.headless_service.as_ref(), render::headless_service(app, owner, names)),
     ] {

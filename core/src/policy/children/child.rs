@@ -9,7 +9,7 @@ use crate::backoff;
 use crate::drift;
 use crate::key::{ObjectKind, ObjectRef};
 use crate::observed::{Child, Holder, Observed};
-use crate::outcome::{Answer, Outcome};
+use crate::outcome::{Answer, Outcome, Refusal};
 use crate::plan::{Stage, Step, Wait};
 use crate::reason::Reason;
 use crate::render::Owner;
@@ -57,7 +57,9 @@ fn bring(context: &Context<'_>, wanted: Wanted<'_>, seen: Seen<&Child<'_>>, verd
             }
             Holder::Ours | Holder::Adoptable => {
                 if let Some(because) = difference(observed, child, &manifest) {
-                    if let Some(action) = overwrite_ports(&manifest, child) {
+                    if must_overwrite(observed, &manifest.object, &because)
+                        && let Some(action) = overwrite_ports(&manifest, child)
+                    {
                         return act(verdict, stage, action, because);
                     }
                     let over = precondition(&manifest, child);
@@ -89,6 +91,19 @@ fn create(context: &Context<'_>, wanted: Wanted<'_>, verdict: &mut Verdict) {
             wait(verdict, manifest.object, Reason::NameConflict(who), Some(until));
         }
     }
+}
+
+/// Whether an apply is known not to do: somebody else changed the object, or the server found the
+/// last apply invalid, since another manager owns what is in the way.
+pub(super) fn must_overwrite(
+    observed: &Observed<'_>,
+    object: &ObjectRef,
+    because: &Reason,
+) -> bool {
+    let is_refused = |outcome: &Outcome| {
+        matches!(&outcome.answer, Answer::Refused { refusal: Refusal::Invalid, .. })
+    };
+    matches!(because, Reason::Drift(_)) || outcomes(observed, object).any(is_refused)
 }
 
 /// A Service whose live ports hold one that is not wanted gets them set whole; the apply follows

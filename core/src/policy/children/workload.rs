@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::child::{Wanted, act, settle, wait};
+use super::child::{Wanted, act, must_overwrite, settle, wait};
 use super::{Context, Verdict};
 use crate::action::{Action, Manifest, Precondition};
 use crate::drift;
@@ -86,7 +86,9 @@ fn live(context: &Context<'_>, set: &Child<'_>, verdict: &mut Verdict) {
             if verdict.lacks_foundation {
                 return wait(verdict, manifest.object, Reason::FoundationMissing, None);
             }
-            if let Some(action) = overwrite_ports(context, set, &manifest) {
+            if must_overwrite(observed, &manifest.object, because)
+                && let Some(action) = overwrite_ports(context, set, &manifest)
+            {
                 return act(verdict, Stage::Workload, action, because.clone());
             }
             let over = Precondition::Version {
