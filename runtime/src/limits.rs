@@ -28,6 +28,10 @@ pub const WATCH_GRACE: Duration = Duration::from_secs(5);
 /// A watch that ended sooner than this counts as failed, so that it backs off.
 pub const WATCH_SHORT: Duration = Duration::from_secs(2);
 
+/// After the deletion of a child its app is looked at this much later, so that the deletion of the
+/// app itself is known by then. A child that somebody else deleted comes back this much later.
+pub const CASCADE_PAUSE: Duration = Duration::from_millis(300);
+
 /// Objects per page where the server cannot stream lists.
 pub const PAGE: u32 = 500;
 

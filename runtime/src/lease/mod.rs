@@ -212,3 +212,6 @@ impl Keeper {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,7 @@ mod schedule;
 
 use std::future::pending;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use kaspr_core::key::AppKey;
 use tokio::sync::Notify;
@@ -32,6 +33,16 @@ impl Queue {
         {
             let mut schedule = self.lock();
             keys.into_iter().for_each(|key| schedule.due(&key, lane));
+        }
+        self.changed.notify_one();
+    }
+
+    /// Look at these keys after `pause` at the latest.
+    pub fn due_after(&self, keys: impl IntoIterator<Item = AppKey>, pause: Duration) {
+        {
+            let mut schedule = self.lock();
+            let at = self.clock.uptime().after(pause);
+            keys.into_iter().for_each(|key| schedule.due_at(&key, at));
         }
         self.changed.notify_one();
     }
@@ -76,7 +87,6 @@ impl Queue {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
-    use std::time::Duration;
 
     use kaspr_core::time::Uptime;
     use tokio::time::{Instant, sleep};

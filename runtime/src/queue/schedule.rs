@@ -84,6 +84,19 @@ impl Schedule {
         }
     }
 
+    /// Look at `key` at this instant at the latest; what comes sooner is looked at sooner.
+    pub fn due_at(&mut self, key: &AppKey, at: Uptime) {
+        let slot = self.slots.entry(key.clone()).or_default();
+        if slot.is_running {
+            slot.again = slot.again.max(Some(Lane::Live));
+        } else if !slot.is_resting
+            && slot.waiting.is_none()
+            && slot.timer.is_none_or(|(timer, _)| at < timer)
+        {
+            self.set_timer(key, at, Lane::Live);
+        }
+    }
+
     /// Takes the next key, which then counts as worked on until [`Self::done`].
     pub fn next(&mut self, now: Uptime) -> Option<AppKey> {
         self.fire(now);
@@ -278,6 +291,20 @@ mod tests {
         }
         assert_eq!(passes, limits::CHAIN_MAX + 1);
         assert_eq!(schedule.next(NOW.after(limits::CHAIN_PAUSE)), Some(key("a")));
+    }
+
+    #[test]
+    fn a_key_that_is_due_later_waits_unless_something_comes_sooner() {
+        let mut schedule = schedule(&[]);
+        schedule.due_at(&key("a"), Uptime(1_300));
+        schedule.due_at(&key("a"), Uptime(1_500));
+        assert_eq!(schedule.next(Uptime(1_299)), None);
+        assert_eq!(schedule.next(Uptime(1_300)), Some(key("a")));
+        schedule.done(&key("a"), After::WakeUp(None), Uptime(1_300));
+        schedule.due_at(&key("a"), Uptime(1_600));
+        schedule.due(&key("a"), Lane::Live);
+        assert_eq!(schedule.next(Uptime(1_301)), Some(key("a")));
+        assert_eq!(schedule.next(Uptime(1_700)), None);
     }
 
     #[test]

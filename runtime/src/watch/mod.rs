@@ -222,7 +222,11 @@ impl Watch {
                     advance(version, object.resource_version());
                 }
                 let due = self.sink.cache.delete(self.kind, &object.body);
-                self.sink.queue.due(due, Lane::Live);
+                // A child mostly goes because its owner did, and each kind comes by a connection
+                // of its own: looking at once would make it again.
+                let is_owner = self.kind == ObjectKind::App || self.kind.is_component();
+                let pause = if is_owner { Duration::ZERO } else { limits::CASCADE_PAUSE };
+                self.sink.queue.due_after(due, pause);
             }
             WatchEvent::Bookmark(bookmark) => {
                 let version = bookmark.metadata.resource_version;
@@ -290,3 +294,6 @@ fn words(error: &kube::Error) -> String {
     }
     last.to_string()
 }
+
+#[cfg(test)]
+mod tests;
