@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::digest;
-use crate::key::{ObjectKind, ObjectRef};
+use crate::key::ObjectRef;
 
 /// `metadata.uid` of an object.
 pub type Uid = String;
@@ -63,18 +63,15 @@ pub enum Action {
         /// The uid and version that the decision read.
         over: Precondition,
     },
-    /// A merge patch that sets whole lists, where a live list holds items that an apply cannot
-    /// remove, since another manager owns them. On a StatefulSet it changes the pod template and
-    /// is irreversible.
+    /// Moves all fields that other managers hold, but the count of replicas, to our own manager, so
+    /// that the next apply can take away or replace what they added. It changes no field itself.
     ///
-    /// Needs: the object is exactly as it was read. Done when: accepted. Twice: conflict, harmless.
-    Overwrite {
+    /// Needs: the object is exactly as it was read. Done when: accepted. Twice: no change.
+    TakeOwnership {
         /// The object.
         of: ObjectRef,
         /// The version that the decision read.
         seen: ResourceVersion,
-        /// The merge patch, without metadata.
-        patch: Value,
     },
     /// Apply on the scale subresource by our second manager, to leave 0 without being reset.
     ///
@@ -149,7 +146,7 @@ impl Action {
         match self {
             Self::PatchStatus { of, .. }
             | Self::ConfirmStatus { of, .. }
-            | Self::Overwrite { of, .. }
+            | Self::TakeOwnership { of, .. }
             | Self::Scale { of, .. } => of,
             Self::Apply { manifest, .. } | Self::Roll { manifest, .. } => &manifest.object,
             Self::Delete { object, .. } => object,
@@ -164,7 +161,7 @@ impl Action {
             Self::Apply { over: Precondition::Absent, .. } => "Create",
             Self::Apply { .. } => "Apply",
             Self::Roll { .. } => "Roll",
-            Self::Overwrite { .. } => "Overwrite",
+            Self::TakeOwnership { .. } => "TakeOwnership",
             Self::Scale { .. } => "Scale",
             Self::Delete { .. } => "Delete",
         }
@@ -175,8 +172,8 @@ impl Action {
     pub fn is_irreversible(&self) -> bool {
         match self {
             Self::Roll { .. } => true,
-            Self::Overwrite { of, .. } => of.kind == ObjectKind::StatefulSet,
             Self::Apply { .. }
+            | Self::TakeOwnership { .. }
             | Self::PatchStatus { .. }
             | Self::ConfirmStatus { .. }
             | Self::Scale { .. }
@@ -198,9 +195,11 @@ impl Action {
     pub fn digest(&self) -> String {
         match self {
             Self::PatchStatus { status, .. } => digest::of_json(status),
-            Self::Overwrite { patch, .. } => digest::of_json(patch),
             Self::Apply { manifest, .. } | Self::Roll { manifest, .. } => manifest.digest(),
-            Self::ConfirmStatus { .. } | Self::Scale { .. } | Self::Delete { .. } => String::new(),
+            Self::ConfirmStatus { .. }
+            | Self::TakeOwnership { .. }
+            | Self::Scale { .. }
+            | Self::Delete { .. } => String::new(),
         }
     }
 }

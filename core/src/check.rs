@@ -222,7 +222,8 @@ impl<'a> Read<'a> {
             }
             found.extend(self.tables(component).map(|problem| (component.object, problem)));
             if let Some((at, app)) = self.apps.get(&component.app)
-                && let Some(problem) = volume_taken(app, &component.definition)
+                && let Some(problem) =
+                    volume_taken(app, component.definition.kind, &component.definition.name)
             {
                 found.push((*at, problem));
             }
@@ -278,14 +279,14 @@ fn table_references(kind: Kind, spec: &Value) -> Vec<(String, String)> {
 }
 
 /// A volume of the app's own that has the name of a component's volume.
-pub(crate) fn volume_taken(app: &App, definition: &Definition) -> Option<Invalid> {
-    let name = object_name(definition.kind, &definition.name);
+pub(crate) fn volume_taken(app: &App, kind: Kind, component: &str) -> Option<Invalid> {
+    let name = object_name(kind, component);
     let at = app
         .pod
         .volumes
         .iter()
         .position(|volume| volume.get("name").and_then(Value::as_str) == Some(name.as_str()))?;
-    let owner = format!("{} {}", definition.kind.name(), definition.name);
+    let owner = format!("{} {component}", kind.name());
     Some(
         Invalid::new(
             format!("spec.template.pod.volumes[{at}].name"),

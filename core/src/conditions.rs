@@ -3,6 +3,7 @@
 //! The words of the original (`ReconcileComplete`, `Healthy`, `NotReady`, `NewSpec`,
 //! `Reconciling`, `Error`) keep their places. Only an observation says Ready.
 
+use kaspr_crds::ConditionStatus;
 use kaspr_crds::keys::{CONDITION_ACCEPTED, CONDITION_PROGRESSING, CONDITION_READY};
 
 use crate::app::App;
@@ -43,6 +44,14 @@ pub(crate) fn of_valid(
 ) -> Vec<Stated> {
     let accepted = Stated::new(CONDITION_ACCEPTED, true, "Valid", "The spec is valid");
     let obstacle = conflict(&children.waits).or_else(|| refusal(observed, &children.steps));
+    if let rollout::Choice::Keep(because @ Reason::Unknown(_), _) = &rollout.choice {
+        // Nobody can say what is wanted; what runs is told as it is.
+        let mut progressing =
+            Stated::new(CONDITION_PROGRESSING, false, because.code(), unknown_kinds(observed));
+        progressing.status = ConditionStatus::Unknown;
+        let ready = of_members(observed, Some(app)).unwrap_or_else(not_ready);
+        return vec![accepted, progressing, ready];
+    }
     let ready = if rollout.is_settled() { of_members(observed, Some(app)) } else { None };
     let (progressing, ready) = match (obstacle, ready) {
         (Some((reason, message)), ready) => (
@@ -69,12 +78,29 @@ pub(crate) fn of_valid(
     vec![accepted, progressing, ready]
 }
 
+/// Which kinds nobody can list, and why.
+fn unknown_kinds(observed: &Observed<'_>) -> String {
+    let children = &observed.children;
+    let mut unknown: Vec<String> = observed
+        .components
+        .iter()
+        .filter_map(|(kind, seen)| Some(format!("{} ({})", kind.name(), seen.unknown()?)))
+        .collect();
+    let kinds = [
+        ("ConfigMap", children.config_maps.unknown()),
+        ("StatefulSet", children.stateful_set.unknown()),
+    ];
+    unknown.extend(kinds.into_iter().filter_map(|(kind, why)| Some(format!("{kind} ({})", why?))));
+    format!("The template stays as it is, since these are unknown: {}", unknown.join(", "))
+}
+
 /// Work is on its way. `NewSpec` stays until it is done, so that one change is told once.
 fn progressing(live: &LiveApp<'_>) -> Stated {
     let is_new = live.status.observed_generation != Some(live.meta.generation);
-    let was_new = live.status.condition(CONDITION_PROGRESSING).is_some_and(|old| {
-        old.status == kaspr_crds::ConditionStatus::True && old.reason == "NewSpec"
-    });
+    let was_new = live
+        .status
+        .condition(CONDITION_PROGRESSING)
+        .is_some_and(|old| old.status == ConditionStatus::True && old.reason == "NewSpec");
     if is_new || was_new {
         Stated::new(CONDITION_PROGRESSING, true, "NewSpec", "Reconciling desired state")
     } else {

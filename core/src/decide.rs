@@ -30,7 +30,10 @@ pub fn decide(snapshot: &Snapshot) -> Plan {
         Seen::Absent => without_app(&observed),
         Seen::Present(live) if live.meta.is_deleting => leaving(&observed),
         Seen::Present(live) => match &live.parsed.result {
-            Ok(app) => with_app(&observed, live, app),
+            Ok(app) => match definitions::volumes_taken(&observed, app) {
+                taken if taken.is_empty() => with_app(&observed, live, app),
+                taken => with_invalid_app(&observed, live, &taken),
+            },
             Err(problems) => with_invalid_app(&observed, live, problems),
         },
     };
@@ -57,6 +60,15 @@ fn waiting(observed: &Observed<'_>, because: Reason) -> Plan {
 
 /// There is no such app: its components are told, and its definitions go.
 fn without_app(observed: &Observed<'_>) -> Plan {
+    // An app that is applied together with its components comes a moment later.
+    if let Some(until) = rollout::settling_until(observed)
+        && !observed.key.is_nameless()
+    {
+        let object = observed.object(ObjectKind::App, &observed.key.name);
+        let because = Reason::Settling;
+        let waits = vec![Wait { object, because, until: Some(until) }];
+        return Plan { waits, wake_up: Some(until), ..Plan::default() };
+    }
     let told = components::without_app(observed);
     let mut steps = orphans::decide(observed);
     steps.extend(told.steps);
@@ -99,7 +111,7 @@ fn with_app(observed: &Observed<'_>, live: &LiveApp<'_>, app: &App) -> Plan {
     let mut plan = Plan::default();
     // A new app waits for what is applied with it, and then comes up in one go.
     if is_settling && is_new {
-        let (because, until) = (Reason::Settling, settling_until(&rollout));
+        let (because, until) = (Reason::Settling, rollout::settling_until(observed));
         let object = observed.object(ObjectKind::App, &observed.key.name);
         plan.waits.push(Wait { object, because, until });
         return plan;
@@ -126,13 +138,6 @@ fn with_app(observed: &Observed<'_>, live: &LiveApp<'_>, app: &App) -> Plan {
     plan
 }
 
-fn settling_until(rollout: &rollout::Verdict) -> Option<Uptime> {
-    match &rollout.choice {
-        rollout::Choice::Keep(_, until) => *until,
-        rollout::Choice::Create | rollout::Choice::Change(_) | rollout::Choice::Stand => None,
-    }
-}
-
 /// What the next status is made of.
 struct Next<'a> {
     /// The app, if its spec is valid.
@@ -153,7 +158,7 @@ fn write_status(observed: &Observed<'_>, live: &LiveApp<'_>, next: &Next<'_>, pl
         ("selector", json!(render::selector_text(&observed.key.name))),
     ];
     if let Some(app) = app {
-        let pinned = old.default_version.clone().unwrap_or_else(|| DEFAULT_VERSION.to_owned());
+        let pinned = live.pinned.clone().unwrap_or_else(|| DEFAULT_VERSION.to_owned());
         let pinned = app.follows_default().then_some(pinned).or(old.default_version.clone());
         fields.push(("defaultVersion", field(&pinned)));
     }
@@ -253,8 +258,9 @@ fn hold_back(plan: &mut Plan, observed: &Observed<'_>) {
         match held {
             Some((because, until)) => {
                 foundation_held |= step.stage == Stage::Foundation;
-                if step.stage == Stage::Status {
-                    plan.notices.clear();
+                // What is not written yet is not told yet.
+                if matches!(step.action, Action::PatchStatus { .. }) {
+                    plan.notices.retain(|notice| notice.about != object);
                 }
                 plan.waits.push(Wait { object, because, until });
             }
@@ -277,6 +283,13 @@ fn confirm_first(plan: &mut Plan, observed: &Observed<'_>) {
         return;
     }
     let of = observed.object(ObjectKind::App, &live.meta.name);
+    let id = Action::id_of("ConfirmStatus", &of);
+    let now = observed.now.uptime;
+    if let Some((until, _)) = backoff::blocked_until(&id, observed.outcomes, observed.edits, now) {
+        plan.steps.retain(|step| !step.action.is_irreversible());
+        plan.waits.push(Wait { object: of, because: Reason::ConfirmFirst, until: Some(until) });
+        return;
+    }
     let action = Action::ConfirmStatus { of, seen: live.meta.resource_version.clone() };
     let step = Step { stage: Stage::Status, action, because: Reason::ConfirmFirst };
     plan.steps.insert(0, step);

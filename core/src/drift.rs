@@ -93,21 +93,6 @@ fn compare_lists(wanted: &[Value], items: &[Value], path: &str, found: &mut Vec<
     }
 }
 
-/// Whether a list of ports in `live` holds one that `desired` does not.
-///
-/// Two ports of one name are refused, and an apply cannot take away an item of another manager:
-/// such a list must be set whole.
-pub fn has_foreign_port(desired: &Value, live: &Value) -> bool {
-    let number = |port: &Value| {
-        port.get("port").or_else(|| port.get("containerPort")).and_then(Value::as_i64)
-    };
-    let ports = |list: &Value| -> Vec<Option<i64>> {
-        list.as_array().into_iter().flatten().map(number).collect()
-    };
-    let wanted = ports(desired);
-    ports(live).iter().any(|port| !wanted.contains(port))
-}
-
 /// Whether two texts are one quantity, at a place where quantities stand.
 fn is_same_amount(path: &str, one: &str, two: &str) -> bool {
     let places = ["requests.", "limits.", "storage", "averageValue", "sizeLimit", "divisor"];

@@ -148,8 +148,9 @@ fn over(action: &Action) -> String {
         },
         Action::Delete { uid, .. } => format!(" (uid {uid})"),
         Action::Scale { to, .. } => format!(" to {to}"),
-        Action::Overwrite { patch, .. } => format!(" with {patch}"),
-        Action::PatchStatus { .. } | Action::ConfirmStatus { .. } => String::new(),
+        Action::PatchStatus { .. }
+        | Action::ConfirmStatus { .. }
+        | Action::TakeOwnership { .. } => String::new(),
     }
 }
 

@@ -24,6 +24,7 @@ pub mod limits;
 pub mod meta;
 pub mod observed;
 pub mod outcome;
+pub mod ownership;
 pub mod plan;
 pub(crate) mod policy;
 pub mod quantity;

@@ -4,6 +4,7 @@ use kaspr_crds::{Kind, keys};
 use serde_json::Value;
 
 use crate::action::Uid;
+use crate::app::image::running_version;
 use crate::app::{App, Parsed, Pinned};
 use crate::key::{AppKey, ObjectKind, ObjectRef};
 use crate::meta::Meta;
@@ -51,6 +52,8 @@ pub struct LiveApp<'a> {
     pub parsed: Parsed<App>,
     /// Its status: the only memory.
     pub status: AppStatus,
+    /// The version that it gets while it names none: as recorded, or as it runs.
+    pub pinned: Option<String>,
 }
 
 /// A live component.
@@ -108,7 +111,7 @@ impl<'a> Observed<'a> {
             now: snapshot.now,
             settings: &snapshot.settings,
             names: Names::of(&snapshot.key.name),
-            app: snapshot.app.as_ref().map(|object| LiveApp::of(object, &snapshot.settings)),
+            app: snapshot.app.as_ref().map(|object| LiveApp::of(object, snapshot)),
             edits: snapshot.edits,
             app_read_at: snapshot.app_read_at,
             components: vec![
@@ -150,15 +153,16 @@ impl<'a> Observed<'a> {
 }
 
 impl<'a> LiveApp<'a> {
-    fn of(object: &'a Value, settings: &Settings) -> Self {
+    fn of(object: &'a Value, snapshot: &Snapshot) -> Self {
         let status = AppStatus::of(object);
-        let pinned = Pinned(status.default_version.as_deref());
-        Self {
-            object,
-            meta: Meta::of(object),
-            parsed: App::parse(object, settings, pinned),
-            status,
-        }
+        // An app that is taken over keeps the version that it runs, not the newest default.
+        let running = || {
+            let set = snapshot.children.stateful_set.present()?;
+            running_version(&SetFacts::of(&Child::of(set)).image).map(str::to_owned)
+        };
+        let pinned = status.default_version.clone().or_else(running);
+        let parsed = App::parse(object, &snapshot.settings, Pinned(pinned.as_deref()));
+        Self { object, meta: Meta::of(object), parsed, status, pinned }
     }
 }
 

@@ -62,6 +62,8 @@ pub enum Reason {
     FoundationMissing,
     /// A pod may still mount it.
     StillMounted,
+    /// The fields of the original are made ours before its template changes.
+    OwnershipFirst,
     /// The action was refused lately.
     BackingOff(Refusal),
     /// Counters change too fast to be worth a write each.
@@ -95,6 +97,7 @@ impl Reason {
             Self::PredecessorLeaving => "PredecessorLeaving",
             Self::FoundationMissing => "FoundationMissing",
             Self::StillMounted => "StillMounted",
+            Self::OwnershipFirst => "OwnershipFirst",
             Self::BackingOff(_) => "BackingOff",
             Self::CountersSoon => "CountersSoon",
         }
@@ -129,6 +132,7 @@ impl fmt::Display for Reason {
             Self::PredecessorLeaving => f.write_str("an earlier app of this name is leaving"),
             Self::FoundationMissing => f.write_str("something that the pods need cannot be made"),
             Self::StillMounted => f.write_str("a pod may still mount it"),
+            Self::OwnershipFirst => f.write_str("its fields are made ours first"),
             Self::BackingOff(refusal) => write!(f, "it was refused: {refusal}"),
             Self::CountersSoon => f.write_str("counters are written every few seconds"),
         }

@@ -34,6 +34,9 @@ pub struct Template {
     pub inputs: String,
     /// The revision of the StatefulSet.
     pub revision: String,
+    /// Whether it was found there, made by the original, and not rendered by us.
+    #[serde(default, rename = "adopted", skip_serializing_if = "std::ops::Not::not")]
+    pub is_adopted: bool,
 }
 
 /// The intent to roll out a template.

@@ -244,6 +244,9 @@ pub struct TemplateStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = bounds::NAME))]
     pub revision: Option<String>,
+    /// Whether the template was found there, made by the original operator.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adopted: Option<bool>,
 }
 
 /// A change of the pod template that is intended or under way.

@@ -41,21 +41,6 @@ pub enum Dropped {
     NotLeading,
 }
 
-impl Report {
-    /// Whether the plan was given up because its status did not hold.
-    pub fn is_voided(&self) -> bool {
-        self.skipped.iter().any(|skipped| skipped.why == Dropped::Voided)
-    }
-
-    /// Whether a status of the app was accepted.
-    pub fn wrote_app_status(&self) -> bool {
-        self.outcomes.iter().any(|(action, answer)| {
-            matches!(action, Action::PatchStatus { of, .. } if !of.kind.is_component())
-                && is_done(answer)
-        })
-    }
-}
-
 /// Carries out `plan`, whose status was read at `read_at`.
 ///
 /// Never decides: it knows order ([`Stage`]), dependencies (a foundation that failed skips the

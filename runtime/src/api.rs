@@ -43,6 +43,8 @@ pub enum Ask {
     Create(Value),
     /// Merge patch.
     Merge(Value),
+    /// JSON patch.
+    Patch(Value),
     /// Server-side apply.
     Apply(Value),
     /// Delete, with these options.
@@ -123,7 +125,7 @@ impl Ask {
         match self {
             Self::Get => "get",
             Self::Create(_) => "create",
-            Self::Merge(_) => "patch",
+            Self::Merge(_) | Self::Patch(_) => "patch",
             Self::Apply(_) => "apply",
             Self::Delete(_) => "delete",
         }
@@ -133,6 +135,7 @@ impl Ask {
         match self {
             Self::Get => (Method::GET, "application/json", None),
             Self::Create(body) => (Method::POST, "application/json", Some(body)),
+            Self::Patch(body) => (Method::PATCH, "application/json-patch+json", Some(body)),
             Self::Merge(body) => (Method::PATCH, "application/merge-patch+json", Some(body)),
             // The content is JSON, which is YAML too; there is no JSON media type for apply.
             Self::Apply(body) => (Method::PATCH, "application/apply-patch+yaml", Some(body)),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use kaspr_core::action::{Action, Manifest, Precondition};
 use kaspr_core::key::{AppKey, ObjectRef};
 use kaspr_core::outcome::{Answer, Refusal};
+use kaspr_core::ownership;
 use kaspr_core::seen::Seen;
 use kaspr_core::time::{Now, Uptime};
 use kaspr_effects::{Clock, Fence, Perform};
@@ -76,9 +77,7 @@ impl Perform for Hand<'_> {
             Action::Apply { manifest, over } | Action::Roll { manifest, over } => {
                 self.apply(manifest, over).await
             }
-            Action::Overwrite { of, seen, patch } => {
-                self.overwrite(of, seen, patch, action.digest()).await
-            }
+            Action::TakeOwnership { of, seen } => self.take_ownership(of, seen).await,
             Action::Scale { of, seen, to } => self.scale(of, seen, *to).await,
             Action::Delete { object, uid } => self.delete(object, uid).await,
         };
@@ -164,19 +163,35 @@ impl Hand<'_> {
         }
     }
 
-    async fn overwrite(
-        &self,
-        of: &ObjectRef,
-        seen: &str,
-        patch: &Value,
-        digest: String,
-    ) -> Result<Answer, Failure> {
-        let mut body = patch.as_object().cloned().unwrap_or_default();
-        body.insert("metadata".to_owned(), self.exactly(of, seen));
+    /// Caches hold no managed fields: they are read, and written back over that very version. A
+    /// failed `test` answers 422.
+    async fn take_ownership(&self, of: &ObjectRef, seen: &str) -> Result<Answer, Failure> {
         let asked_at = self.uptime();
-        let query = format!("?fieldManager={FIELD_MANAGER}");
-        let answer = self.send(of, None, &query, Ask::Merge(body.into())).await?;
-        Ok(self.done(of, answer, asked_at, digest))
+        let live = self.send(of, None, "", Ask::Get).await?;
+        let version = object::meta(&live, "resourceVersion").map(str::to_owned);
+        let managed = live.pointer("/metadata/managedFields").cloned().unwrap_or_default();
+        if version.as_deref().is_some_and(|version| version != seen) {
+            self.absorb(of, live, Source::Answer(asked_at));
+            let message = format!("{of} has changed since the decision read version {seen}");
+            return Ok(Answer::Refused { refusal: Refusal::Conflict, message });
+        }
+        let Some(taken) = ownership::taken(&managed, FIELD_MANAGER) else {
+            return Ok(self.done(of, live, asked_at, String::new()));
+        };
+        let patch = json!([
+            { "op": "test", "path": "/metadata/resourceVersion", "value": seen },
+            { "op": "replace", "path": "/metadata/managedFields", "value": taken },
+        ]);
+        let asked_at = self.uptime();
+        match self.send(of, None, "", Ask::Patch(patch)).await {
+            Ok(answer) => Ok(self.done(of, answer, asked_at, String::new())),
+            Err(mut failure) => {
+                if failure.refusal == Refusal::Invalid {
+                    failure.refusal = Refusal::Conflict;
+                }
+                Err(failure)
+            }
+        }
     }
 
     async fn scale(&self, of: &ObjectRef, seen: &str, to: i32) -> Result<Answer, Failure> {

@@ -102,6 +102,15 @@ fn unsupported(version: &str) -> Invalid {
     .with_value(&version.into())
 }
 
+/// The version of a worker image of the repository that versions stand for, behind whatever
+/// registry: one of the table, or its tag.
+pub fn running_version(image: &str) -> Option<&str> {
+    let (repository, tag) = image.rsplit_once(':')?;
+    let is_known = repository == REPOSITORY || repository.ends_with(&format!("/{REPOSITORY}"));
+    let plain = tag.strip_suffix("-alpha").filter(|version| ALPHA.contains(version));
+    is_known.then_some(plain.unwrap_or(tag))
+}
+
 /// The version that an image stands for: the text after the last `:` of its last path segment;
 /// empty where the image has no tag (a digest, or nothing).
 pub fn version_of(image: &str) -> &str {
@@ -136,6 +145,17 @@ mod tests {
     fn an_unsupported_version_is_refused_by_name() {
         let invalid = resolve(None, Some("0.1.1"), DEFAULT_VERSION, "").unwrap_err();
         assert_eq!(invalid.field, "spec.version");
+    }
+
+    #[test]
+    fn a_running_image_gives_the_version_that_makes_it_again() {
+        for tag in ["0.11.17", "0.8.0-alpha", "0.7.6-alpha"] {
+            let image = format!("kasprio/kaspr:{tag}");
+            let pinned = running_version(&image).unwrap();
+            assert_eq!(resolve(None, None, pinned, "").unwrap(), image);
+        }
+        assert_eq!(running_version("mirror.internal/kasprio/kaspr:0.11.17"), Some("0.11.17"));
+        assert_eq!(running_version("other/kaspr:1"), None);
     }
 
     #[test]

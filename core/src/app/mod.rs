@@ -95,7 +95,7 @@ impl App {
             }
         };
         let app = Self::read(&meta, spec, settings, pinned, &mut problems);
-        odd.extend(app.oddities(&meta));
+        odd.extend(app.oddities());
         let result =
             if problems.is_empty() { Ok(app) } else { Err(invalid::one_per_field(problems)) };
         Parsed { result, odd }
@@ -166,7 +166,7 @@ impl App {
     }
 
     /// What is accepted and has no effect, or not the one that its author may expect.
-    fn oddities(&self, _meta: &Meta) -> Vec<Invalid> {
+    fn oddities(&self) -> Vec<Invalid> {
         let mut odd = Vec::new();
         for (field, given) in [
             ("spec.livenessProbe", self.spec.liveness_probe.is_some()),

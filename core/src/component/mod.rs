@@ -18,6 +18,7 @@ use crate::app::{Parsed, is_dns_label, unknown_fields, unreadable};
 use crate::definition;
 use crate::digest;
 use crate::invalid::{Invalid, one_per_field};
+use crate::limits;
 use crate::meta::Meta;
 use crate::schema;
 
@@ -97,11 +98,22 @@ pub fn parse(kind: Kind, object: &Value) -> Parsed<Definition> {
     };
     let result = match read {
         Some((item, claims)) if problems.is_empty() => {
-            Ok(Definition { kind, name: meta.name, item, inputs, claims })
+            fitting(Definition { kind, name: meta.name, item, inputs, claims })
         }
         Some(_) | None => Err(one_per_field(problems)),
     };
     Parsed { result, odd }
+}
+
+/// The definition, if its file fits a ConfigMap.
+fn fitting(valid: Definition) -> Result<Definition, Vec<Invalid>> {
+    let bytes = definition::text(&valid).len();
+    if bytes <= limits::DEFINITION_BYTES_MAX {
+        return Ok(valid);
+    }
+    let most = limits::DEFINITION_BYTES_MAX;
+    let problem = format!("its file would have {bytes} bytes, more than {most}");
+    Err(vec![Invalid::new("spec", problem, "move code into the image, or split the component")])
 }
 
 type Read = (Value, Vec<Claim>);

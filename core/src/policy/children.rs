@@ -64,7 +64,7 @@ fn foundation(context: &Context<'_>, verdict: &mut Verdict) {
     let settings = children.config_map(&names.settings);
     // Pods read their settings when they start: new ones come with the template that wants them.
     if context.rollout.writes_definitions() || settings.present().is_none() {
-        let manifest = render::settings(app, owner, names);
+        let manifest = render::settings(app, owner, names, &config_maps::kept_settings(context));
         let wanted = Wanted { owner, manifest, stage: Stage::Foundation };
         settle(context, wanted, settings, verdict);
     }

@@ -101,7 +101,7 @@ pub(crate) fn track<'a>(observed: &'a Observed<'a>, app: Option<&App>) -> Tracke
         .collect();
     let lost = collisions(observed, &read);
     for (kind, live, result) in &mut read {
-        let taken = app.zip(result.as_ref().ok()).and_then(|(app, valid)| volume_taken(app, valid));
+        let taken = app.and_then(|app| volume_taken(app, *kind, &live.meta.name));
         if let Some(invalid) = taken {
             *result = Err(vec![invalid]);
         }
@@ -129,16 +129,34 @@ pub(crate) fn track<'a>(observed: &'a Observed<'a>, app: Option<&App>) -> Tracke
     Tracked { items }
 }
 
+/// The volumes of the app's own that have the name of a definition which is mounted: the app's
+/// spec is at fault, since what runs stays. (A newcomer is at fault itself, see `track`.)
+pub(crate) fn volumes_taken(observed: &Observed<'_>, app: &App) -> Vec<Invalid> {
+    let Some(set) = observed.own_set() else { return Vec::new() };
+    observed
+        .all_components()
+        .filter(|(kind, live)| {
+            set.mounts_config_map(&definition::object_name(*kind, &live.meta.name))
+        })
+        .filter_map(|(kind, live)| volume_taken(app, kind, &live.meta.name))
+        .collect()
+}
+
 /// A component and what its spec says.
 type Read<'a> = (Kind, &'a LiveComponent<'a>, Result<Definition, Vec<Invalid>>);
 
 /// The components that claim what another one has. Those that are live come first, so that they
 /// keep what they have; among equals the name decides.
 fn collisions(observed: &Observed<'_>, read: &[Read<'_>]) -> BTreeMap<(Kind, String), Invalid> {
+    // What is live with these very contents holds its claims; an edit that takes another's does not.
     let live: BTreeSet<(Kind, &str)> = read
         .iter()
-        .filter(|(kind, live, _)| live_map(observed, *kind, live).is_some())
-        .map(|(kind, live, _)| (*kind, live.meta.name.as_str()))
+        .filter_map(|(kind, live, result)| {
+            let map = live_map(observed, *kind, live)?;
+            let recorded = map.meta.annotations.get(DEFINITION_INPUTS)?;
+            let is_same = result.as_ref().is_ok_and(|valid| valid.inputs == *recorded);
+            is_same.then_some((*kind, live.meta.name.as_str()))
+        })
         .collect();
     let mut order: Vec<&Definition> =
         read.iter().filter_map(|(_, _, result)| result.as_ref().ok()).collect();

@@ -19,7 +19,7 @@ pub(crate) fn decide(observed: &Observed<'_>) -> Vec<Step> {
         return Vec::new();
     }
     maps.iter()
-        .filter(|map| is_definition(map) && !map.meta.is_deleting)
+        .filter(|map| is_definition(map, &observed.key.name) && !map.meta.is_deleting)
         .map(|map| {
             let object = observed.object(ObjectKind::ConfigMap, &map.meta.name);
             let action = Action::Delete { object, uid: map.meta.uid.clone() };

@@ -109,6 +109,10 @@ fn why_kept(case: &Case<'_>) -> Option<Reason> {
     if let Err(why) = observed.components_known() {
         return Some(Reason::Unknown(why));
     }
+    // A definition that is live is the last good one of a spec that turned bad.
+    if let Some(why) = observed.children.config_maps.unknown() {
+        return Some(Reason::Unknown(why));
+    }
     match &observed.children.stateful_set {
         Seen::Unknown(why) => Some(Reason::Unknown(*why)),
         // Told apart, with its owner's name, where the children are decided.
@@ -135,6 +139,7 @@ fn change(case: &Case<'_>, set: &Child<'_>, memory: Memory) -> (Choice, Memory) 
     }
     let carries = facts.inputs.as_ref() == Some(&case.inputs);
     let recorded = memory.template.as_ref().filter(|template| template.inputs == case.inputs);
+    // Without the annotation the revision alone says that the template is the recorded one.
     if let Some(template) = recorded.filter(|_| carries || facts.inputs.is_none()) {
         if facts.is_observed && facts.update_revision != template.revision {
             return (Choice::Keep(Reason::TemplateDrift, None), memory.meaning(case));
@@ -143,7 +148,8 @@ fn change(case: &Case<'_>, set: &Child<'_>, memory: Memory) -> (Choice, Memory) 
         return (Choice::Stand, Memory { rollout: None, ..memory });
     }
     if memory.template.is_none() && memory.rollout.is_none() {
-        if facts.inputs.is_none() && mounts_all(set, case.tracked) {
+        let fits = mounts_all(set, case.tracked) && facts.image == case.app.image;
+        if facts.inputs.is_none() && fits {
             return adopt(case, &facts, memory);
         }
         if carries {
@@ -166,7 +172,8 @@ fn mounts_all(set: &Child<'_>, tracked: &Tracked<'_>) -> bool {
         .all(|item| set.mounts_config_map(&item.object_name()))
 }
 
-/// A StatefulSet of the original: its template stands for the inputs of now.
+/// A StatefulSet of the original, with the image and the definitions that are wanted: its template
+/// stands for the inputs of now.
 fn adopt(case: &Case<'_>, facts: &SetFacts, memory: Memory) -> (Choice, Memory) {
     if !facts.is_observed {
         return (Choice::Keep(Reason::NotObserved, None), memory);
@@ -210,7 +217,7 @@ fn template_difference(case: &Case<'_>, set: &Child<'_>) -> Option<String> {
 }
 
 /// Until when edits are still coming in; `None` once they have settled.
-fn settling_until(observed: &Observed<'_>) -> Option<Uptime> {
+pub(crate) fn settling_until(observed: &Observed<'_>) -> Option<Uptime> {
     let edits = observed.edits?;
     let settle = Duration::from_millis(observed.settings.settle_millis);
     let until = edits
@@ -223,7 +230,11 @@ fn settling_until(observed: &Observed<'_>) -> Option<Uptime> {
 impl Case<'_> {
     /// The template of now as the one that stands.
     fn template(&self, facts: &SetFacts) -> Template {
-        Template { inputs: self.inputs.clone(), revision: facts.update_revision.clone() }
+        Template {
+            inputs: self.inputs.clone(),
+            revision: facts.update_revision.clone(),
+            is_adopted: facts.inputs.is_none(),
+        }
     }
 }
 

@@ -5,13 +5,16 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kaspr_crds::{Kind, keys};
 
-use super::DEFINITION_INPUTS;
+use serde_json::json;
+
 use super::metadata::{Owner, app_labels, body, default_labels, manifest, metadata, overlay};
 use super::names::Names;
+use super::{DEFINITION_DIGEST, DEFINITION_INPUTS};
 use crate::action::Manifest;
 use crate::app::App;
 use crate::app::config::set;
 use crate::definition::object_name;
+use crate::digest;
 use crate::key::{ObjectKind, ObjectRef};
 
 /// The variables of the settings ConfigMap, in the order in which the container names them.
@@ -34,9 +37,15 @@ pub fn settings_data(app: &App, names: &Names) -> Vec<(String, String)> {
     data
 }
 
-/// ConfigMap `<app>-app-config`.
-pub fn settings(app: &App, owner: &Owner, names: &Names) -> Manifest {
-    let data: BTreeMap<String, String> = settings_data(app, names).into_iter().collect();
+/// ConfigMap `<app>-app-config`; of `kept`, the keys that the app does not set stay as they are.
+pub fn settings(
+    app: &App,
+    owner: &Owner,
+    names: &Names,
+    kept: &BTreeMap<String, String>,
+) -> Manifest {
+    let mut data = kept.clone();
+    data.extend(settings_data(app, names));
     let map = ConfigMap {
         metadata: metadata(owner, &names.settings, app_labels(owner, &names.base), None),
         data: Some(data),
@@ -55,16 +64,18 @@ pub fn definition(
     owner: &Owner,
     app: &Owner,
     data: BTreeMap<String, String>,
-    inputs: Option<&str>,
+    inputs: &str,
 ) -> Manifest {
     let name = object_name(owner.kind, &owner.name);
     let mut labels = default_labels(owner, &name);
     labels.insert(keys::LABEL_APP.to_owned(), app.name.clone());
     overlay(&mut labels, &owner.labels);
     labels.remove(keys::LABEL_CLUSTER);
-    let annotations =
-        inputs.map(|inputs| BTreeMap::from([(DEFINITION_INPUTS.to_owned(), inputs.to_owned())]));
-    let mut metadata = metadata(owner, &name, labels, annotations.as_ref());
+    let annotations = BTreeMap::from([
+        (DEFINITION_INPUTS.to_owned(), inputs.to_owned()),
+        (DEFINITION_DIGEST.to_owned(), digest::of_json(&json!(data))),
+    ]);
+    let mut metadata = metadata(owner, &name, labels, Some(&annotations));
     debug_assert!(app.kind == Kind::App, "only an app owns its components' definitions");
     metadata.owner_references.get_or_insert_default().push(app.reference(false));
     let map = ConfigMap { metadata, data: Some(data), ..ConfigMap::default() };

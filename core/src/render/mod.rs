@@ -25,3 +25,5 @@ pub use self::statefulset::{StatefulSetParts, claim_templates, statefulset};
 pub const TEMPLATE_INPUTS: &str = "kaspr.io/template-inputs";
 /// On a definition's ConfigMap of ours: the digest of the spec that its data was rendered from.
 pub const DEFINITION_INPUTS: &str = "kaspr.io/definition-inputs";
+/// Beside it: the digest of that data, so that a change by hand is told from another rendering.
+pub const DEFINITION_DIGEST: &str = "kaspr.io/definition-digest";

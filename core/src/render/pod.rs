@@ -192,11 +192,13 @@ fn environment(app: &App, owner: &Owner, names: &Names, mounted: &[Mounted]) -> 
             env.push(literal(variable, digest::of_json(&json!(files))));
         }
     }
-    let mut env: Vec<Value> = env.iter().map(body).collect();
-    for entry in &app.pod.env {
-        replace(&mut env, "name", entry);
+    // A key of the config can have the name of a fixed variable, and the user's own can have any:
+    // the last one counts, since a list with two is refused (measured).
+    let mut unique = Vec::new();
+    for entry in env.iter().map(body).chain(app.pod.env.iter().cloned()) {
+        replace(&mut unique, "name", &entry);
     }
-    env
+    unique
 }
 
 fn literal(name: &str, value: String) -> EnvVar {
@@ -266,6 +268,8 @@ fn mounts(app: &App, names: &Names, mounted: &[Mounted]) -> Vec<Value> {
             ..VolumeMount::default()
         }));
     }
-    mounts.extend(app.pod.mounts.iter().cloned());
+    for mount in &app.pod.mounts {
+        replace(&mut mounts, "mountPath", mount);
+    }
     mounts
 }

@@ -137,7 +137,7 @@ fn count_step(pass: &PassFact, step: &StepFact) {
 fn operation(verb: &str) -> Option<&'static str> {
     match verb {
         "Create" => Some("create"),
-        "Apply" | "Roll" | "Overwrite" | "Scale" => Some("patch"),
+        "Apply" | "Roll" | "TakeOwnership" | "Scale" => Some("patch"),
         "Delete" => Some("delete"),
         _ => None,
     }

@@ -1,7 +1,7 @@
 //! One child: created, adopted, repaired, or left alone.
 
 use kaspr_crds::keys;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{Context, Verdict};
 use crate::action::{Action, Manifest, Precondition};
@@ -57,10 +57,12 @@ fn bring(context: &Context<'_>, wanted: Wanted<'_>, seen: Seen<&Child<'_>>, verd
             }
             Holder::Ours | Holder::Adoptable => {
                 if let Some(because) = difference(observed, child, &manifest) {
-                    if must_overwrite(observed, &manifest.object, &because)
-                        && let Some(action) = overwrite_ports(&manifest, child)
-                    {
-                        return act(verdict, stage, action, because);
+                    if let Some(action) = ownership_first(observed, &manifest.object, child) {
+                        act(verdict, stage, action, because.clone());
+                        // It moves the version that the apply of a StatefulSet rests on.
+                        if manifest.object.kind == ObjectKind::StatefulSet {
+                            return;
+                        }
                     }
                     let over = precondition(&manifest, child);
                     act(verdict, stage, Action::Apply { manifest, over }, because);
@@ -74,52 +76,65 @@ fn bring(context: &Context<'_>, wanted: Wanted<'_>, seen: Seen<&Child<'_>>, verd
 /// decides: adopted, waited for, or left alone until it is time to try again.
 fn create(context: &Context<'_>, wanted: Wanted<'_>, verdict: &mut Verdict) {
     let Wanted { owner, manifest, stage } = wanted;
-    let Some((found, until)) = met(context.observed, &manifest.object) else {
+    let object = manifest.object.clone();
+    let create = |verdict: &mut Verdict, manifest| {
         let action = Action::Apply { manifest, over: Precondition::Absent };
-        return act(verdict, stage, action, Reason::Missing);
+        act(verdict, stage, action, Reason::Missing);
     };
+    let Some(found) = met(context.observed, &object) else { return create(verdict, manifest) };
     let child = Child::of(found);
-    match holder(context, owner, &child) {
+    let because = match holder(context, owner, &child) {
         Holder::Ours | Holder::Adoptable if !child.meta.is_deleting => {
             let over = precondition(&manifest, &child);
-            act(verdict, stage, Action::Apply { manifest, over }, Reason::Adopted);
+            let action = Action::Apply { manifest, over };
+            return act(verdict, stage, action, Reason::Adopted);
         }
-        Holder::Ours | Holder::Adoptable | Holder::Predecessor => {
-            wait(verdict, manifest.object, Reason::PredecessorLeaving, Some(until));
-        }
-        Holder::Foreign(who) => {
-            wait(verdict, manifest.object, Reason::NameConflict(who), Some(until));
-        }
-    }
-}
-
-/// Whether an apply is known not to do: somebody else changed the object, or the server found the
-/// last apply invalid, since another manager owns what is in the way.
-pub(super) fn must_overwrite(
-    observed: &Observed<'_>,
-    object: &ObjectRef,
-    because: &Reason,
-) -> bool {
-    let is_refused = |outcome: &Outcome| {
-        matches!(&outcome.answer, Answer::Refused { refusal: Refusal::Invalid, .. })
+        Holder::Ours | Holder::Adoptable | Holder::Predecessor => Reason::PredecessorLeaving,
+        Holder::Foreign(who) => Reason::NameConflict(who),
     };
-    matches!(because, Reason::Drift(_)) || outcomes(observed, object).any(is_refused)
+    // Whether the name is free again is tried from time to time; until it is, the fact stands.
+    let id = Action::id_of("Create", &object);
+    let now = context.observed.now.uptime;
+    let blocked = backoff::blocked_until(&id, context.observed.outcomes, None, now);
+    if blocked.is_none() {
+        create(verdict, manifest);
+    }
+    wait(verdict, object, because, blocked.map(|(until, _)| until));
 }
 
-/// A Service whose live ports hold one that is not wanted gets them set whole; the apply follows
-/// when that is seen.
-fn overwrite_ports(manifest: &Manifest, child: &Child<'_>) -> Option<Action> {
-    let ports = |object: &'_ Value| object.pointer("/spec/ports").cloned();
-    let wanted = ports(&manifest.body)?;
-    if manifest.object.kind != ObjectKind::Service
-        || !drift::has_foreign_port(&wanted, &ports(child.object)?)
-    {
+/// The object that the last create-only apply met; none once an apply over it has been answered:
+/// what it looked like then says nothing of now.
+fn met<'a>(observed: &Observed<'a>, object: &ObjectRef) -> Option<&'a Value> {
+    let created = observed.outcomes.get(&Action::id_of("Create", object))?;
+    let applied = observed.outcomes.get(&Action::id_of("Apply", object));
+    if applied.is_some_and(|applied| applied.at >= created.at) {
         return None;
     }
-    Some(Action::Overwrite {
-        of: manifest.object.clone(),
+    match &created.answer {
+        Answer::Exists { found } => found.as_ref(),
+        Answer::Done { .. } | Answer::Refused { .. } => None,
+    }
+}
+
+/// The move of ownership that must come before an apply: the server found the last one wrong,
+/// which may be since another manager holds what is in the way. Tried twice at most, since the
+/// content itself may be what is wrong.
+pub(super) fn ownership_first(
+    observed: &Observed<'_>,
+    object: &ObjectRef,
+    child: &Child<'_>,
+) -> Option<Action> {
+    let refused = outcomes(observed, object).find(|outcome| {
+        matches!(
+            &outcome.answer,
+            Answer::Refused { refusal: Refusal::Invalid | Refusal::Unreachable, .. }
+        )
+    })?;
+    let taken = observed.outcomes.get(&Action::id_of("TakeOwnership", object));
+    let is_tried = taken.is_some_and(|taken| taken.at >= refused.at) || refused.attempts > 2;
+    (!is_tried).then(|| Action::TakeOwnership {
+        of: object.clone(),
         seen: child.meta.resource_version.clone(),
-        patch: json!({ "spec": { "ports": wanted } }),
     })
 }
 
@@ -131,17 +146,6 @@ fn precondition(manifest: &Manifest, child: &Child<'_>) -> Precondition {
         Precondition::Version { uid, resource_version: child.meta.resource_version.clone() }
     } else {
         Precondition::Uid(uid)
-    }
-}
-
-/// The object that the last create-only apply met, until it is time to try again.
-fn met<'a>(observed: &Observed<'a>, object: &ObjectRef) -> Option<(&'a Value, Uptime)> {
-    let id = Action::id_of("Create", object);
-    let (until, outcome) =
-        backoff::blocked_until(&id, observed.outcomes, None, observed.now.uptime)?;
-    match &outcome.answer {
-        Answer::Exists { found: Some(found) } => Some((found, until)),
-        Answer::Exists { found: None } | Answer::Done { .. } | Answer::Refused { .. } => None,
     }
 }
 
@@ -195,7 +199,10 @@ fn is_answered_at(
 /// Whether the spec of a StatefulSet is as the server answered our last apply of it.
 pub(crate) fn is_answered(observed: &Observed<'_>, set: &Child<'_>) -> bool {
     let object = observed.object(ObjectKind::StatefulSet, &set.meta.name);
-    outcomes(observed, &object).any(|outcome| match &outcome.answer {
+    let applied = ["Apply", "Roll"].map(|verb| Action::id_of(verb, &object));
+    let outcomes = applied.iter().filter_map(|id| observed.outcomes.get(id));
+    let newest = outcomes.max_by_key(|outcome| outcome.at);
+    newest.is_some_and(|outcome| match &outcome.answer {
         Answer::Done { generation, .. } => *generation == Some(set.meta.generation),
         Answer::Exists { .. } | Answer::Refused { .. } => false,
     })

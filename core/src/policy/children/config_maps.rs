@@ -4,19 +4,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kaspr_crds::{Kind, keys};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::child::{Wanted, act, settle, wait};
 use super::{Context, Verdict};
 use crate::action::Action;
 use crate::definition::file_name;
+use crate::digest;
 use crate::key::ObjectKind;
 use crate::observed::{Child, SetFacts};
 use crate::plan::Stage;
 use crate::policy::definitions::{Item, State};
 use crate::policy::rollout::Choice;
 use crate::reason::Reason;
-use crate::render::{self, DEFINITION_INPUTS};
+use crate::render::{self, DEFINITION_DIGEST, DEFINITION_INPUTS};
 use crate::seen::Seen;
 
 /// Brings the definitions to what the template mounts.
@@ -31,8 +32,7 @@ fn definition(context: &Context<'_>, item: &Item<'_>, verdict: &mut Verdict) {
     let name = item.object_name();
     let seen = observed.children.config_map(&name);
     let owner = render::owner_of(item.kind, &observed.key.namespace, &item.live.meta);
-    let render =
-        |data, inputs: Option<&str>| render::definition(&owner, &context.owner, data, inputs);
+    let render = |data, inputs: &str| render::definition(&owner, &context.owner, data, inputs);
     let file = |text: &str| {
         BTreeMap::from([(file_name(item.kind, &item.live.meta.name), text.to_owned())])
     };
@@ -40,7 +40,7 @@ fn definition(context: &Context<'_>, item: &Item<'_>, verdict: &mut Verdict) {
         State::Refused => {}
         // Nothing mounts it: whether the name is free again is tried apart from all else.
         State::Conflicted { text, inputs, .. } => {
-            let manifest = render(file(text), Some(inputs));
+            let manifest = render(file(text), inputs);
             let mut aside = Verdict::default();
             let wanted = Wanted { owner: &owner, manifest, stage: Stage::Aside };
             settle(context, wanted, seen, &mut aside);
@@ -53,13 +53,15 @@ fn definition(context: &Context<'_>, item: &Item<'_>, verdict: &mut Verdict) {
             }));
         }
         State::Valid { text, inputs } | State::LastGood { text, inputs } => {
-            let manifest = match (live_data(seen), context.rollout.writes_definitions()) {
-                (Some((data, recorded)), writes) if keeps(context, writes, recorded) => {
-                    render(data, recorded)
-                }
-                (_, true) => render(file(text), Some(inputs)),
+            let live = seen.present().map(|map| LiveData::of(map));
+            let manifest = match (live, &context.rollout.choice) {
                 // Made in the pass that mounts it.
-                (_, false) => return,
+                (None, Choice::Keep(..)) => return,
+                (Some(live), Choice::Keep(..)) => render(live.data, live.inputs.unwrap_or(inputs)),
+                (Some(live), Choice::Stand) if live.stands_for(inputs) => render(live.data, inputs),
+                (_, Choice::Stand | Choice::Create | Choice::Change(_)) => {
+                    render(file(text), inputs)
+                }
             };
             let wanted = Wanted { owner: &owner, manifest, stage: Stage::Foundation };
             settle(context, wanted, seen, verdict);
@@ -67,23 +69,48 @@ fn definition(context: &Context<'_>, item: &Item<'_>, verdict: &mut Verdict) {
     }
 }
 
-/// The data that is live, and the inputs that it was rendered from, if we rendered it.
-fn live_data<'a>(seen: Seen<&Child<'a>>) -> Option<(BTreeMap<String, String>, Option<&'a str>)> {
-    let object = seen.present()?.object;
-    let data = object.get("data").and_then(Value::as_object).into_iter().flatten();
-    let data =
-        data.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect();
-    let inputs = object
-        .pointer("/metadata/annotations")
-        .and_then(|annotations| annotations.get(DEFINITION_INPUTS))
-        .and_then(Value::as_str);
-    Some((data, inputs))
+/// What a live definition holds, and what is recorded of it.
+struct LiveData<'a> {
+    data: BTreeMap<String, String>,
+    inputs: Option<&'a str>,
+    digest: Option<&'a str>,
 }
 
-/// Whether live data stays: as long as the template that mounts it does, and the original's until
-/// there is a new template.
-fn keeps(context: &Context<'_>, writes: bool, recorded: Option<&str>) -> bool {
-    !writes || (recorded.is_none() && context.rollout.choice == Choice::Stand)
+impl<'a> LiveData<'a> {
+    fn of(map: &Child<'a>) -> Self {
+        let data = map.object.get("data").and_then(Value::as_object).into_iter().flatten();
+        let annotations = map.object.pointer("/metadata/annotations");
+        let text = |key: &str| annotations.and_then(|all| all.get(key)?.as_str());
+        Self {
+            data: data
+                .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
+                .collect(),
+            inputs: text(DEFINITION_INPUTS),
+            digest: text(DEFINITION_DIGEST),
+        }
+    }
+
+    /// Whether the data stays while its template does: it was rendered from these inputs, by
+    /// whichever build, and nobody changed it since; or the original rendered it.
+    fn stands_for(&self, inputs: &str) -> bool {
+        let is_untouched = || self.digest == Some(digest::of_json(&json!(self.data)).as_str());
+        match self.inputs {
+            Some(recorded) => recorded == inputs && is_untouched(),
+            None => true,
+        }
+    }
+}
+
+/// The settings that pods of an older template still name while a rollout is on its way: a
+/// container that starts again without them would not start.
+pub(super) fn kept_settings(context: &Context<'_>) -> BTreeMap<String, String> {
+    let observed = context.observed;
+    let is_through = observed.own_set().is_none_or(|set| SetFacts::of(set).is_rolled_out());
+    if context.rollout.is_settled() && is_through {
+        return BTreeMap::new();
+    }
+    let live = observed.children.config_map(&observed.names.settings);
+    live.present().map(|map| LiveData::of(map).data).unwrap_or_default()
 }
 
 /// Deletes the definitions of components that are gone, once no pod can mount them.
@@ -95,7 +122,10 @@ pub(super) fn prune(context: &Context<'_>, verdict: &mut Verdict) {
     }
     let wanted: BTreeSet<String> = context.tracked.items.iter().map(Item::object_name).collect();
     for map in maps {
-        if !is_definition(map) || wanted.contains(&map.meta.name) || map.meta.is_deleting {
+        if !is_definition(map, &observed.key.name)
+            || wanted.contains(&map.meta.name)
+            || map.meta.is_deleting
+        {
             continue;
         }
         let object = observed.object(ObjectKind::ConfigMap, &map.meta.name);
@@ -108,8 +138,12 @@ pub(super) fn prune(context: &Context<'_>, verdict: &mut Verdict) {
     }
 }
 
-/// Whether a ConfigMap is a definition that this operator, or the original, made.
-pub(crate) fn is_definition(map: &Child<'_>) -> bool {
+/// Whether a ConfigMap is a definition that this operator, or the original, made for `app`. One
+/// that says it belongs to another app is that app's, whoever its component names by now.
+pub(crate) fn is_definition(map: &Child<'_>, app: &str) -> bool {
+    if map.meta.labels.get(keys::LABEL_APP).map(String::as_str) != Some(app) {
+        return false;
+    }
     let kind = map.meta.labels.get(keys::LABEL_KIND).map(String::as_str);
     let kind = Kind::COMPONENTS.into_iter().find(|known| Some(known.name()) == kind);
     kind.is_some_and(|kind| {

@@ -2,17 +2,19 @@
 
 use serde_json::{Value, json};
 
-use super::child::{Wanted, act, must_overwrite, settle, wait};
+use super::child::{Wanted, act, ownership_first, settle, wait};
 use super::{Context, Verdict};
 use crate::action::{Action, Manifest, Precondition};
-use crate::drift;
-use crate::key::ObjectKind;
-use crate::observed::{Child, Holder, SetFacts};
+use crate::backoff;
+use crate::key::{ObjectKind, ObjectRef};
+use crate::observed::{Child, Holder, Observed, SetFacts};
+use crate::outcome::{Answer, Outcome};
 use crate::plan::Stage;
 use crate::policy::rollout::Choice;
 use crate::reason::Reason;
 use crate::render::{self, StatefulSetParts};
 use crate::seen::{Seen, Unseen};
+use crate::time::Uptime;
 
 /// The autoscaler: there while members are wanted.
 pub(super) fn autoscaler(context: &Context<'_>, verdict: &mut Verdict) {
@@ -80,40 +82,61 @@ fn live(context: &Context<'_>, set: &Child<'_>, verdict: &mut Verdict) {
         return act(verdict, Stage::Workload, action, Reason::LeftZero);
     }
     let claims = set.object.pointer("/spec/volumeClaimTemplates").cloned().unwrap_or(json!([]));
-    match &rollout.choice {
-        Choice::Change(because) if is_ours => {
-            let manifest = rendered(context, claims);
-            if verdict.lacks_foundation {
-                return wait(verdict, manifest.object, Reason::FoundationMissing, None);
+    if let (Choice::Change(because), true) = (&rollout.choice, is_ours) {
+        match roll(context, set, &facts, claims.clone(), verdict) {
+            Ok(action) => return act(verdict, Stage::Workload, action, because.clone()),
+            // The template waits; all else of the set does not.
+            Err((because, until)) => {
+                let of = observed.object(ObjectKind::StatefulSet, &set.meta.name);
+                wait(verdict, of, because, until);
             }
-            if must_overwrite(observed, &manifest.object, because)
-                && let Some(action) = overwrite_ports(context, set, &manifest)
-            {
-                return act(verdict, Stage::Workload, action, because.clone());
-            }
-            let over = Precondition::Version {
-                uid: set.meta.uid.clone(),
-                resource_version: set.meta.resource_version.clone(),
-            };
-            act(verdict, Stage::Workload, Action::Roll { manifest, over }, because.clone());
         }
-        _ => repeat(context, set, &facts, claims, verdict),
     }
+    repeat(context, set, &facts, claims, verdict);
 }
 
-/// A live worker that names a port which is not wanted gets its containers set whole; the apply
-/// follows when that is seen.
-fn overwrite_ports(context: &Context<'_>, set: &Child<'_>, manifest: &Manifest) -> Option<Action> {
-    let path = "/spec/template/spec/containers";
-    let wanted = manifest.body.pointer(path)?;
-    let ports = |containers: &Value| containers.pointer("/0/ports").cloned();
-    if !drift::has_foreign_port(&ports(wanted)?, &ports(set.object.pointer(path)?)?) {
-        return None;
+/// The change of the template, or why it cannot be made in this pass.
+fn roll(
+    context: &Context<'_>,
+    set: &Child<'_>,
+    facts: &SetFacts,
+    claims: Value,
+    verdict: &mut Verdict,
+) -> Result<Action, (Reason, Option<Uptime>)> {
+    let Context { observed, rollout, .. } = context;
+    if verdict.lacks_foundation {
+        return Err((Reason::FoundationMissing, None));
     }
-    Some(Action::Overwrite {
-        of: context.observed.object(ObjectKind::StatefulSet, &set.meta.name),
-        seen: set.meta.resource_version.clone(),
-        patch: json!({ "spec": { "template": { "spec": { "containers": wanted } } } }),
+    let object = observed.object(ObjectKind::StatefulSet, &set.meta.name);
+    let id = Action::id_of("Roll", &object);
+    let now = observed.now.uptime;
+    let blocked = backoff::blocked_until(&id, observed.outcomes, observed.edits, now);
+    if let Some((until, Outcome { answer: Answer::Refused { refusal, .. }, .. })) = blocked {
+        if let Some(action) = ownership_first(observed, &object, set) {
+            act(verdict, Stage::Workload, action, Reason::BackingOff(*refusal));
+        }
+        return Err((Reason::BackingOff(*refusal), Some(until)));
+    }
+    // What the original put into the template stays in it unless it becomes ours first.
+    if facts.inputs.is_none() && !is_owned(observed, &object, set) {
+        let (of, seen) = (object, set.meta.resource_version.clone());
+        act(verdict, Stage::Workload, Action::TakeOwnership { of, seen }, Reason::Adopted);
+        return Err((Reason::OwnershipFirst, None));
+    }
+    let over = Precondition::Version {
+        uid: set.meta.uid.clone(),
+        resource_version: set.meta.resource_version.clone(),
+    };
+    debug_assert!(matches!(rollout.choice, Choice::Change(_)), "only a change rolls");
+    Ok(Action::Roll { manifest: rendered(context, claims), over })
+}
+
+/// Whether this process has made all fields of the set its own, and nobody changed it since.
+fn is_owned(observed: &Observed<'_>, object: &ObjectRef, set: &Child<'_>) -> bool {
+    let taken = observed.outcomes.get(&Action::id_of("TakeOwnership", object));
+    taken.is_some_and(|taken| {
+        matches!(&taken.answer, Answer::Done { generation, .. }
+            if *generation == Some(set.meta.generation))
     })
 }
 
