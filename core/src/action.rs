@@ -140,6 +140,18 @@ impl fmt::Display for ActionId {
     }
 }
 
+impl ActionId {
+    /// Whether the action is about this object.
+    pub fn is_about(&self, object: &ObjectRef) -> bool {
+        self.0.ends_with(&about(object))
+    }
+}
+
+/// The part of an identity that names the object.
+fn about(object: &ObjectRef) -> String {
+    format!(" {} {}/{}", object.kind.kind(), object.namespace, object.name)
+}
+
 impl Action {
     /// The object that the request names.
     pub fn object(&self) -> &ObjectRef {
@@ -188,7 +200,7 @@ impl Action {
 
     /// The name under which outcomes of `verb` on `object` are kept.
     pub fn id_of(verb: &str, object: &ObjectRef) -> ActionId {
-        ActionId(format!("{verb} {} {}/{}", object.kind.kind(), object.namespace, object.name))
+        ActionId(format!("{verb}{}", about(object)))
     }
 
     /// The digest of what is sent, so that an outcome can be matched with its content.

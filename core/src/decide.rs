@@ -172,7 +172,7 @@ fn write_status(observed: &Observed<'_>, live: &LiveApp<'_>, next: &Next<'_>, pl
         let facts = SetFacts::of(set);
         let version = version_of(&facts.image);
         if !version.is_empty() {
-            fields.push(("kasprVersion", json!(version)));
+            lazy.push(("kasprVersion", json!(version)));
         }
         lazy.extend(counters(&facts, live, app));
     }

@@ -11,8 +11,8 @@ use serde_json::{Map, Value, json};
 ///
 /// Entries of subresources stay: the status is the controllers', and the count of replicas goes
 /// through `scale`. So does a count that a plain request of another manager holds.
-pub fn taken(managed: &Value, manager: &str) -> Option<Value> {
-    let entries = managed.as_array()?;
+pub fn taken(fields: &Value, manager: &str) -> Option<Value> {
+    let entries = fields.as_array()?;
     let text = |entry: &Value, field: &str| {
         entry.get(field).and_then(Value::as_str).unwrap_or_default().to_owned()
     };
@@ -23,7 +23,7 @@ pub fn taken(managed: &Value, manager: &str) -> Option<Value> {
     if plain.iter().all(|entry| is_ours(entry)) {
         return None;
     }
-    let mut fields = json!({});
+    let mut united = json!({});
     let mut counts = Vec::new();
     for entry in &plain {
         let mut held = entry.get("fieldsV1").cloned().unwrap_or_default();
@@ -36,12 +36,12 @@ pub fn taken(managed: &Value, manager: &str) -> Option<Value> {
             }
             counts.push(rest);
         }
-        unite(&mut fields, &held);
+        unite(&mut united, &held);
     }
     let version = plain.iter().map(|entry| text(entry, "apiVersion")).next_back();
     let ours = json!({
         "manager": manager, "operation": "Apply", "apiVersion": version,
-        "fieldsType": "FieldsV1", "fieldsV1": fields,
+        "fieldsType": "FieldsV1", "fieldsV1": united,
     });
     let others = entries.iter().filter(|entry| !is_plain(entry)).cloned();
     Some([ours].into_iter().chain(counts).chain(others).collect())
@@ -64,27 +64,27 @@ fn unite(into: &mut Value, fields: &Value) {
 mod tests {
     use super::*;
 
-    fn entry(manager: &str, operation: &str, fields: Value) -> Value {
+    fn entry(manager: &str, operation: &str, fields: &Value) -> Value {
         json!({ "manager": manager, "operation": operation, "apiVersion": "v1", "fieldsType":
             "FieldsV1", "fieldsV1": fields })
     }
 
     #[test]
     fn what_others_hold_becomes_ours_and_their_counts_do_not() {
-        let mut status = entry("controller", "Update", json!({ "f:status": {} }));
+        let mut status = entry("controller", "Update", &json!({ "f:status": {} }));
         status["subresource"] = json!("status");
         let managed = json!([
-            entry("we", "Apply", json!({ "f:spec": { "f:a": {} } })),
+            entry("we", "Apply", &json!({ "f:spec": { "f:a": {} } })),
             entry(
                 "kubectl",
                 "Update",
-                json!({ "f:spec": { "f:b": { ".": {} }, "f:replicas": {} } })
+                &json!({ "f:spec": { "f:b": { ".": {} }, "f:replicas": {} } })
             ),
             status,
         ]);
         let expected = json!([
-            entry("we", "Apply", json!({ "f:spec": { "f:a": {}, "f:b": { ".": {} } } })),
-            entry("kubectl", "Update", json!({ "f:spec": { "f:replicas": {} } })),
+            entry("we", "Apply", &json!({ "f:spec": { "f:a": {}, "f:b": { ".": {} } } })),
+            entry("kubectl", "Update", &json!({ "f:spec": { "f:replicas": {} } })),
             status,
         ]);
         assert_eq!(taken(&managed, "we"), Some(expected));
@@ -92,7 +92,7 @@ mod tests {
 
     #[test]
     fn nothing_moves_where_all_is_ours() {
-        let managed = json!([entry("we", "Apply", json!({ "f:spec": {} }))]);
+        let managed = json!([entry("we", "Apply", &json!({ "f:spec": {} }))]);
         assert_eq!(taken(&managed, "we"), None);
         assert_eq!(taken(&Value::Null, "we"), None);
     }

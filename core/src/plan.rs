@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::action::{Action, Uid};
+use crate::action::{Action, ActionId, Uid};
 use crate::key::ObjectRef;
 use crate::reason::Reason;
 use crate::snapshot::Snapshot;
@@ -101,6 +101,14 @@ impl Plan {
     /// Whether it holds an action that cannot be undone.
     pub fn has_irreversible(&self) -> bool {
         self.steps.iter().any(|step| step.action.is_irreversible())
+    }
+
+    /// Whether the plan has anything to do with the object of an earlier action. What was refused
+    /// and is no longer wanted says nothing about what is wanted next.
+    pub fn mentions(&self, id: &ActionId) -> bool {
+        let steps = self.steps.iter().map(|step| step.action.object());
+        let waits = self.waits.iter().map(|wait| &wait.object);
+        steps.chain(waits).any(|object| id.is_about(object))
     }
 
     /// Holds the plan against what must be true of every plan made from `snapshot`.

@@ -190,8 +190,11 @@ fn in_words(pattern: &str) -> String {
 
 fn check_number(schema: &Value, value: &Value, at: &str, verdict: &mut Verdict) {
     let Some(number) = value.as_f64() else { return };
+    let is_int32 = schema.get("format").and_then(Value::as_str) == Some("int32");
+    let least = is_int32.then(|| f64::from(i32::MIN));
+    let most = is_int32.then(|| f64::from(i32::MAX));
     let bound = |name| schema.get(name).and_then(Value::as_f64);
-    if let Some(minimum) = bound("minimum")
+    if let Some(minimum) = bound("minimum").or(least)
         && number < minimum
     {
         verdict.problems.push(
@@ -199,7 +202,7 @@ fn check_number(schema: &Value, value: &Value, at: &str, verdict: &mut Verdict) 
                 .with_value(value),
         );
     }
-    if let Some(maximum) = bound("maximum")
+    if let Some(maximum) = bound("maximum").or(most)
         && number > maximum
     {
         verdict.problems.push(

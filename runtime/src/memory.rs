@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use kaspr_core::action::Action;
 use kaspr_core::key::AppKey;
 use kaspr_core::outcome::{Answer, Outcome, Outcomes};
+use kaspr_core::plan::Plan;
 use kaspr_core::time::Uptime;
 
 /// The outcomes of each key.
@@ -32,6 +33,15 @@ impl Memory {
             let before = outcomes.get(&id).filter(|before| is_alike(&before.answer, &answer));
             let attempts = before.map_or(1, |before| before.attempts.saturating_add(1));
             outcomes.insert(id, Outcome { at, attempts, answer });
+        }
+    }
+
+    /// Drops the refusals of what `plan` no longer wants.
+    pub fn drop_unwanted(&self, key: &AppKey, plan: &Plan) {
+        if let Some(outcomes) = self.lock().get_mut(key) {
+            outcomes.retain(|id, outcome| {
+                !matches!(outcome.answer, Answer::Refused { .. }) || plan.mentions(id)
+            });
         }
     }
 
@@ -77,6 +87,8 @@ mod tests {
             attempts.push(memory.of(&key)[&action.id()].attempts);
         }
         assert_eq!(attempts, [1, 2, 1, 2, 1]);
+        memory.drop_unwanted(&key, &Plan::default());
+        assert!(memory.of(&key).is_empty());
         memory.forget(&key);
         assert!(memory.of(&key).is_empty());
     }

@@ -52,6 +52,7 @@ impl World {
         // too late is decided anew.
         let is_late = report.skipped.iter().any(|skipped| skipped.why == Dropped::TooLate);
         let has_news = is_late || !report.outcomes.is_empty();
+        self.memory.drop_unwanted(key, plan);
         self.memory.keep(key, report.outcomes, self.cluster.clock.uptime());
         if !self.cluster.cache.lock().exists(key) {
             self.memory.forget(key);

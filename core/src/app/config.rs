@@ -52,6 +52,12 @@ const DECLARED: [(&str, Type); 29] = [
     ("webMetricsBasePath", Type::Text),
 ];
 
+/// Whether a key is one of the declared ones, or one of the directories in camel case.
+pub fn is_known(key: &str) -> bool {
+    ["dataDir", "definitionsDir"].contains(&key)
+        || DECLARED.iter().any(|(declared, _)| *declared == key)
+}
+
 /// The port of the worker's HTTP server where the config names none.
 pub const WEB_PORT: u16 = 6065;
 

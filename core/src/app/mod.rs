@@ -123,11 +123,18 @@ impl App {
             problems.push(invalid);
             String::new()
         });
+        let pod = PodParts::parse(&meta.name, &spec, &config, problems);
+        let login = security::Login {
+            spec: &spec.authentication,
+            is_tls: spec.tls.is_some(),
+            has_own_username: pod.has_variable("K_KAFKA_AUTH_USERNAME"),
+        };
+        let security = Security::parse(&login, problems);
         Self {
             replicas: spec.replicas.unwrap_or(DEFAULT_REPLICAS),
             image,
-            security: Security::parse(&spec.authentication, spec.tls.is_some(), problems),
-            pod: PodParts::parse(&meta.name, &spec, &config, problems),
+            security,
+            pod,
             config,
             is_static: !meta.says_true(keys::ANNOTATION_NO_STATIC_MEMBERSHIP),
             is_paused: meta.says_true(keys::ANNOTATION_PAUSE),
@@ -187,6 +194,24 @@ impl App {
                 "name one bootstrap server; it tells the worker of the others",
             ));
         }
+        if self.spec.image.is_some() && self.spec.version.is_some() {
+            let remedy = "remove spec.version, or spec.image";
+            odd.push(Invalid::new("spec.version", "it has no effect beside spec.image", remedy));
+        }
+        let keys = self.spec.config.iter().flatten().map(|(key, _)| key);
+        let is_camel = |key: &&String| {
+            key.contains(|character: char| character.is_ascii_uppercase())
+                && key.contains(|character: char| character.is_ascii_lowercase())
+                && !config::is_known(key)
+        };
+        odd.extend(keys.filter(is_camel).map(|key| {
+            let variable = format!("K_{}", key.to_uppercase());
+            Invalid::new(
+                schema::join("spec.config", key),
+                format!("it becomes {variable}, which workers may not know"),
+                "write other settings in snake_case, as broker_commit_every",
+            )
+        }));
         odd.extend(self.pod.odd.iter().cloned());
         odd
     }

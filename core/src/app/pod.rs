@@ -54,6 +54,11 @@ impl PodParts {
         parts
     }
 
+    /// Whether the user's environment sets this variable.
+    pub fn has_variable(&self, name: &str) -> bool {
+        self.env.iter().any(|entry| text(entry, "name") == Some(name))
+    }
+
     fn read_env(&mut self, container: &ContainerTemplate, problems: &mut Vec<Invalid>) {
         for (index, Raw(entry)) in container.env.iter().flatten().enumerate() {
             let at = format!("spec.template.kasprContainer.env[{index}]");

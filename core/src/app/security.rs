@@ -18,7 +18,7 @@ pub struct Security {
 pub struct Sasl {
     /// `PLAIN`, `SCRAM-SHA-256` or `SCRAM-SHA-512`.
     pub mechanism: &'static str,
-    /// The user.
+    /// The user; empty where the user's own environment names it.
     pub username: String,
     /// The Secret that holds the password, in the app's namespace.
     pub secret: String,
@@ -26,9 +26,21 @@ pub struct Sasl {
     pub key: String,
 }
 
+/// What a login is read from.
+#[derive(Clone, Copy, Debug)]
+pub struct Login<'a> {
+    /// `spec.authentication`.
+    pub spec: &'a Authentication,
+    /// Whether `spec.tls` is there.
+    pub is_tls: bool,
+    /// Whether the user's own environment names the user.
+    pub has_own_username: bool,
+}
+
 impl Security {
     /// Reads the login; every problem goes to `problems`.
-    pub fn parse(login: &Authentication, tls: bool, problems: &mut Vec<Invalid>) -> Self {
+    pub fn parse(login: &Login<'_>, problems: &mut Vec<Invalid>) -> Self {
+        let Login { spec: login, is_tls: tls, has_own_username } = *login;
         let username = login.username.as_deref().filter(|name| !name.is_empty());
         let mechanism = match login.kind {
             AuthenticationType::Plain if username.is_none() => {
@@ -52,7 +64,10 @@ impl Security {
         };
         let sasl = Sasl {
             mechanism,
-            username: need(username, "username", "the user to log in as"),
+            username: match username {
+                None if has_own_username => String::new(),
+                username => need(username, "username", "the user to log in as"),
+            },
             secret: need(
                 secret.and_then(|secret| secret.secret_name.as_deref()),
                 "passwordSecret.secretName",
@@ -77,7 +92,8 @@ mod tests {
     fn check(login: Value, tls: bool, protocol: &str, mechanism: Option<&str>) {
         let login: Authentication = serde_json::from_value(login).unwrap();
         let mut problems = Vec::new();
-        let security = Security::parse(&login, tls, &mut problems);
+        let login = Login { spec: &login, is_tls: tls, has_own_username: false };
+        let security = Security::parse(&login, &mut problems);
         assert_eq!(problems, []);
         assert_eq!(security.protocol, protocol);
         assert_eq!(security.sasl.map(|sasl| sasl.mechanism), mechanism);
@@ -99,7 +115,8 @@ mod tests {
     fn a_login_without_its_parts_names_each() {
         let login = serde_json::from_value(json!({"type": "scram-sha-512"})).unwrap();
         let mut problems = Vec::new();
-        Security::parse(&login, false, &mut problems);
+        let login = Login { spec: &login, is_tls: false, has_own_username: false };
+        Security::parse(&login, &mut problems);
         let fields: Vec<&str> = problems.iter().map(|problem| problem.field.as_str()).collect();
         assert_eq!(
             fields,

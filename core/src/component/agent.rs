@@ -69,8 +69,8 @@ fn check_input(topic: &TopicIn, problems: &mut Vec<Invalid>) {
             "name one or more topics, separated by commas",
         ));
     }
-    let named = names.into_iter().flat_map(|names| names.split(',')).map(str::trim);
-    for name in named.filter(|name| !name.is_empty() && !is_topic(name)) {
+    let listed = names.into_iter().flat_map(|names| names.split(',')).map(str::trim);
+    for name in listed.filter(|name| !name.is_empty() && !is_topic(name)) {
         problems.push(
             Invalid::new(
                 "spec.input.topic.name",

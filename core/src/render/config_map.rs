@@ -28,7 +28,9 @@ pub fn settings_data(app: &App, names: &Names) -> Vec<(String, String)> {
     put("K_KAFKA_SECURITY_PROTOCOL", app.security.protocol);
     if let Some(sasl) = &app.security.sasl {
         put("K_KAFKA_SASL_MECHANISM", sasl.mechanism);
-        put("K_KAFKA_AUTH_USERNAME", &sasl.username);
+        if !sasl.username.is_empty() {
+            put("K_KAFKA_AUTH_USERNAME", &sasl.username);
+        }
     }
     put("K_WEB_PORT", &app.config.web_port.to_string());
     put("K_DATA_DIR", &app.config.data_dir);
