@@ -6,12 +6,13 @@
 use kaspr_crds::ConditionStatus;
 use kaspr_crds::keys::{CONDITION_ACCEPTED, CONDITION_PROGRESSING, CONDITION_READY};
 
+use crate::action::ActionId;
 use crate::app::App;
 use crate::invalid::{self, Invalid};
 use crate::limits::MESSAGE_MAX;
 use crate::observed::{LiveApp, Observed, SetFacts};
 use crate::outcome::Answer;
-use crate::plan::{Step, Wait};
+use crate::plan::Wait;
 use crate::policy::{children, rollout};
 use crate::reason::Reason;
 use crate::status::Stated;
@@ -43,7 +44,7 @@ pub(crate) fn of_valid(
     children: &children::Verdict,
 ) -> Vec<Stated> {
     let accepted = Stated::new(CONDITION_ACCEPTED, true, "Valid", "The spec is valid");
-    let obstacle = conflict(&children.waits).or_else(|| refusal(observed, &children.steps));
+    let obstacle = conflict(&children.waits).or_else(|| refusal(observed, children));
     if let rollout::Choice::Keep(because @ Reason::Unknown(_), _) = &rollout.choice {
         // Nobody can say what is wanted; what runs is told as it is.
         let mut progressing =
@@ -152,13 +153,20 @@ fn conflict(waits: &[Wait]) -> Option<(&'static str, String)> {
 
 /// An action that is wanted and that the API server refuses, told in its own words once it was
 /// refused twice in a row: a single refusal is mostly a race that the next look wins.
-fn refusal(observed: &Observed<'_>, steps: &[Step]) -> Option<(&'static str, String)> {
-    let told: Vec<String> = steps
+fn refusal(
+    observed: &Observed<'_>,
+    children: &children::Verdict,
+) -> Option<(&'static str, String)> {
+    let backs_off = |wait: &Wait| matches!(wait.because, Reason::BackingOff(_));
+    let is_wanted = |id: &ActionId| {
+        children.steps.iter().any(|step| step.action.id() == *id)
+            || children.waits.iter().any(|wait| backs_off(wait) && id.is_about(&wait.object))
+    };
+    let told: Vec<String> = observed
+        .outcomes
         .iter()
-        .map(|step| step.action.id())
-        .filter_map(|id| Some((observed.outcomes.get(&id)?, id)))
-        .filter(|(outcome, _)| outcome.attempts >= 2)
-        .filter_map(|(outcome, id)| match &outcome.answer {
+        .filter(|(id, outcome)| outcome.attempts >= 2 && is_wanted(id))
+        .filter_map(|(id, outcome)| match &outcome.answer {
             Answer::Refused { refusal, message } => Some(format!("{id}: {refusal}: {message}")),
             Answer::Done { .. } | Answer::Exists { .. } => None,
         })

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::action::{ResourceVersion, Uid};
@@ -25,6 +26,8 @@ pub struct Meta {
     pub owners: Vec<Owner>,
     /// Whether `metadata.deletionTimestamp` is set.
     pub is_deleting: bool,
+    /// `metadata.creationTimestamp`, by the API server's clock.
+    pub created: Option<Timestamp>,
 }
 
 /// One owner reference.
@@ -59,6 +62,9 @@ impl Meta {
                 .map(Owner::of)
                 .collect(),
             is_deleting: field("deletionTimestamp").is_some_and(|stamp| !stamp.is_null()),
+            created: field("creationTimestamp")
+                .and_then(Value::as_str)
+                .and_then(|stamp| stamp.parse().ok()),
         }
     }
 

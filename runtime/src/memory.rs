@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use kaspr_core::action::Action;
 use kaspr_core::key::AppKey;
-use kaspr_core::outcome::{Answer, Outcome, Outcomes};
+use kaspr_core::outcome::{Answer, Outcome, Outcomes, Refusal};
 use kaspr_core::plan::Plan;
 use kaspr_core::time::Uptime;
 
@@ -55,16 +55,19 @@ impl Memory {
     }
 }
 
-/// Accepted, or not accepted.
+/// Accepted, or not accepted; a conflict is a race, and says nothing about other refusals.
 fn is_alike(one: &Answer, other: &Answer) -> bool {
-    let is_done = |answer: &Answer| matches!(answer, Answer::Done { .. });
-    is_done(one) == is_done(other)
+    let class = |answer: &Answer| match answer {
+        Answer::Done { .. } => 0,
+        Answer::Refused { refusal: Refusal::Conflict, .. } => 1,
+        Answer::Refused { .. } | Answer::Exists { .. } => 2,
+    };
+    class(one) == class(other)
 }
 
 #[cfg(test)]
 mod tests {
     use kaspr_core::key::{ObjectKind, ObjectRef};
-    use kaspr_core::outcome::Refusal;
 
     use super::*;
 

@@ -1,5 +1,7 @@
 //! The suites that need no cluster, in one binary.
+#![cfg(test)]
 
 mod check;
+mod defects;
 mod properties;
 mod scenarios;

@@ -9,10 +9,10 @@ use crate::invalid::Invalid;
 /// The window of a table in seconds, as workers want it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Windows {
-    /// Size and expiry of a tumbling window.
-    pub(crate) tumbling: Option<(i64, Option<i64>)>,
-    /// Size, step and expiry of a hopping window.
-    pub(crate) hopping: Option<(i64, i64, Option<i64>)>,
+    /// Size of a tumbling window.
+    pub(crate) tumbling: Option<i64>,
+    /// Size and step of a hopping window.
+    pub(crate) hopping: Option<(i64, i64)>,
 }
 
 /// What the schema of a table cannot say; gives its windows in seconds.
@@ -45,22 +45,21 @@ fn check_window(window: &Window, problems: &mut Vec<Invalid>) -> Windows {
     let mut read = |field: &str, amount: &IntOrString| {
         seconds(&format!("spec.window.{field}"), amount, problems)
     };
+    let expires = [
+        ("tumbling.expires", window.tumbling.as_ref().and_then(|kind| kind.expires.as_ref())),
+        ("hopping.expires", window.hopping.as_ref().and_then(|kind| kind.expires.as_ref())),
+    ];
+    for (field, amount) in expires {
+        if let Some(amount) = amount {
+            read(field, amount);
+        }
+    }
     Windows {
-        tumbling: window.tumbling.as_ref().map(|tumbling| {
-            let expires = tumbling.expires.as_ref();
-            (
-                read("tumbling.size", &tumbling.size),
-                expires.map(|expires| read("tumbling.expires", expires)),
-            )
-        }),
-        hopping: window.hopping.as_ref().map(|hopping| {
-            let expires = hopping.expires.as_ref();
-            (
-                read("hopping.size", &hopping.size),
-                read("hopping.step", &hopping.step),
-                expires.map(|expires| read("hopping.expires", expires)),
-            )
-        }),
+        tumbling: window.tumbling.as_ref().map(|kind| read("tumbling.size", &kind.size)),
+        hopping: window
+            .hopping
+            .as_ref()
+            .map(|kind| (read("hopping.size", &kind.size), read("hopping.step", &kind.step))),
     }
 }
 

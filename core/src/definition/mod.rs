@@ -58,16 +58,20 @@ pub(crate) fn agent(name: &str, spec: &KasprAgentSpec) -> Value {
 
 /// What a worker loads for a table.
 pub(crate) fn table(name: &str, spec: &KasprTableSpec, windows: &Windows) -> Value {
-    let expires = |expires: &Option<IntOrString>, seconds: Option<i64>| match expires {
-        Some(IntOrString::String(_) | IntOrString::Int(_)) => json!(seconds),
+    // Workers take the sizes as numbers and the end as text.
+    let expires = |expires: &Option<IntOrString>| match expires {
+        Some(IntOrString::String(text)) => json!(text),
+        Some(IntOrString::Int(seconds)) => json!(seconds.to_string()),
         None => Value::Null,
     };
     let window = spec.window.as_ref().map(|window| {
-        let tumbling = window.tumbling.as_ref().zip(windows.tumbling).map(|(given, (size, end))| {
-            json!({ "size": size, "expires": expires(&given.expires, end) })
-        });
-        let hopping = window.hopping.as_ref().zip(windows.hopping).map(|(given, (size, step, end))| {
-            json!({ "size": size, "step": step, "expires": expires(&given.expires, end) })
+        let tumbling = window
+            .tumbling
+            .as_ref()
+            .zip(windows.tumbling)
+            .map(|(given, size)| json!({ "size": size, "expires": expires(&given.expires) }));
+        let hopping = window.hopping.as_ref().zip(windows.hopping).map(|(given, (size, step))| {
+            json!({ "size": size, "step": step, "expires": expires(&given.expires) })
         });
         let selector =
             window.relative_to_selector.as_ref().or(window.relative_to_field_selector.as_ref());

@@ -61,6 +61,21 @@ impl Verdict {
         }
     }
 
+    /// Whether the live template is the original's work: it was found there, and nothing of ours
+    /// has replaced it.
+    pub(crate) fn is_adopted(&self, facts: &SetFacts) -> bool {
+        facts.inputs.is_none()
+            && self.memory.template.as_ref().is_some_and(|template| template.is_adopted)
+    }
+
+    /// The inputs that the live template of ours was rendered from, also where somebody took away
+    /// the annotation that says so.
+    pub(crate) fn live_inputs(&self, facts: &SetFacts) -> Option<String> {
+        let recorded = self.memory.template.as_ref().map(|template| &template.inputs);
+        let meant = self.memory.rollout.as_ref().map(|rollout| &rollout.inputs);
+        facts.inputs.as_ref().or(recorded).or(meant).cloned()
+    }
+
     /// Whether the live template is the wanted one and nothing is on its way.
     pub(crate) fn is_settled(&self) -> bool {
         self.choice == Choice::Stand && self.memory.rollout.is_none()
@@ -124,7 +139,7 @@ fn why_kept(case: &Case<'_>) -> Option<Reason> {
 /// A new StatefulSet comes with all that was applied with the app: it waits for the edits to
 /// settle, and its template is meant before it is made.
 fn create(case: &Case<'_>, memory: Memory) -> (Choice, Memory) {
-    match settling_until(case.observed) {
+    match settling_until(case.observed).or_else(|| arriving_until(case)) {
         Some(until) => (Choice::Keep(Reason::Settling, Some(until)), memory),
         None => (Choice::Create, memory.meaning(case)),
     }
@@ -151,6 +166,12 @@ fn change(case: &Case<'_>, set: &Child<'_>, memory: Memory) -> (Choice, Memory) 
         let fits = mounts_all(set, case.tracked) && facts.image == case.app.image;
         if facts.inputs.is_none() && fits {
             return adopt(case, &facts, memory);
+        }
+        if facts.inputs.is_none() {
+            // The original's, and not as it is wanted: it is told apart from one of ours.
+            let found = Template { inputs: String::new(), ..case.template(&facts) };
+            let memory = Memory { template: Some(found), ..memory };
+            return (Choice::Keep(Reason::IntentFirst, None), memory.meaning(case));
         }
         if carries {
             // The status was lost: the live template still says what it is made of.
@@ -214,6 +235,19 @@ fn template_difference(case: &Case<'_>, set: &Child<'_>) -> Option<String> {
     let live = set.object.pointer("/spec/template")?;
     let path = drift::differences(&wanted, live).into_iter().next()?.path;
     (!is_answered(observed, set)).then(|| format!("spec.template.{path}"))
+}
+
+/// Until when more may come of what was applied just before this process first looked: it saw no
+/// edits then, only objects that are a moment old by the API server's clock.
+fn arriving_until(case: &Case<'_>) -> Option<Uptime> {
+    let observed = case.observed;
+    let components = observed.all_components().map(|(_, live)| &live.meta);
+    let newest = components.chain([&case.live.meta]).filter_map(|meta| meta.created).max()?;
+    let age = Duration::try_from(observed.now.wall.duration_since(newest)).ok()?;
+    // That clock tells whole seconds.
+    let settle = Duration::from_millis(observed.settings.settle_millis) + Duration::from_secs(1);
+    let left = settle.checked_sub(age).filter(|_| observed.edits.is_none())?;
+    (!left.is_zero()).then(|| observed.now.uptime.after(left))
 }
 
 /// Until when edits are still coming in; `None` once they have settled.

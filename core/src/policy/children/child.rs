@@ -117,21 +117,22 @@ fn met<'a>(observed: &Observed<'a>, object: &ObjectRef) -> Option<&'a Value> {
 }
 
 /// The move of ownership that must come before an apply: the server found the last one wrong,
-/// which may be since another manager holds what is in the way. Tried twice at most, since the
-/// content itself may be what is wrong.
+/// which may be since another manager holds what is in the way. Once for each refusal: where the
+/// content itself is wrong, it finds that all is ours, and costs a read.
 pub(super) fn ownership_first(
     observed: &Observed<'_>,
     object: &ObjectRef,
     child: &Child<'_>,
 ) -> Option<Action> {
-    let refused = outcomes(observed, object).find(|outcome| {
+    let newest = outcomes(observed, object).max_by_key(|outcome| outcome.at);
+    let refused = newest.filter(|outcome| {
         matches!(
             &outcome.answer,
             Answer::Refused { refusal: Refusal::Invalid | Refusal::Unreachable, .. }
         )
     })?;
     let taken = observed.outcomes.get(&Action::id_of("TakeOwnership", object));
-    let is_tried = taken.is_some_and(|taken| taken.at >= refused.at) || refused.attempts > 2;
+    let is_tried = taken.is_some_and(|taken| taken.at >= refused.at);
     (!is_tried).then(|| Action::TakeOwnership {
         of: object.clone(),
         seen: child.meta.resource_version.clone(),

@@ -118,7 +118,7 @@ fn roll(
         return Err((Reason::BackingOff(*refusal), Some(until)));
     }
     // What the original put into the template stays in it unless it becomes ours first.
-    if facts.inputs.is_none() && !is_owned(observed, &object, set) {
+    if rollout.is_adopted(facts) && !is_owned(observed, &object, set) {
         let (of, seen) = (object, set.meta.resource_version.clone());
         act(verdict, Stage::Workload, Action::TakeOwnership { of, seen }, Reason::Adopted);
         return Err((Reason::OwnershipFirst, None));
@@ -150,11 +150,12 @@ fn repeat(
 ) {
     let Context { observed, app, owner, .. } = context;
     // A template that we did not render may hold what an apply cannot say: it is left out.
-    let template =
-        facts.inputs.as_ref().and_then(|_| set.object.pointer("/spec/template").cloned());
+    let is_ours = !context.rollout.is_adopted(facts);
+    let inputs = is_ours.then(|| context.rollout.live_inputs(facts)).flatten();
+    let template = is_ours.then(|| set.object.pointer("/spec/template").cloned()).flatten();
     let parts = StatefulSetParts {
         template,
-        inputs: facts.inputs.clone(),
+        inputs,
         claim_templates: claims,
         replicas: replicas(context, facts),
     };
