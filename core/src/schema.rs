@@ -3,11 +3,8 @@
 //! Covers what our generated schemas use: types, required and unknown fields, bounds, patterns,
 //! enumerations, alternatives of required fields. CEL rules are restated where specs are parsed.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::LazyLock;
+mod pattern;
 
-use kaspr_crds::Kind;
-use regex_lite::Regex;
 use serde_json::{Map, Value};
 
 use crate::invalid::Invalid;
@@ -134,57 +131,16 @@ fn check_text(schema: &Value, text: &str, at: &str, verdict: &mut Verdict) {
     let value = Value::from(text);
     check_size(schema, ("minLength", "maxLength"), (length, "characters"), at, verdict);
     if let Some(pattern) = schema.get("pattern").and_then(Value::as_str)
-        && !matches(pattern, text)
+        && !pattern::matches(pattern, text)
     {
         verdict.problems.push(
             Invalid::new(
                 at,
                 "it does not have the right form",
-                format!("write it as {}", in_words(pattern)),
+                format!("write it as {}", pattern::in_words(pattern)),
             )
             .with_value(&value),
         );
-    }
-}
-
-/// Whether a text has a pattern of our schemas. They are few, and compiled once.
-fn matches(pattern: &str, text: &str) -> bool {
-    static COMPILED: LazyLock<BTreeMap<String, Regex>> = LazyLock::new(|| {
-        let mut found = BTreeSet::new();
-        for kind in Kind::ALL {
-            patterns(kaspr_crds::spec_schema(kind), &mut found);
-        }
-        let compile = |pattern: String| Some((pattern.clone(), Regex::new(&pattern).ok()?));
-        found.into_iter().filter_map(compile).collect()
-    });
-    match COMPILED.get(pattern) {
-        Some(regex) => regex.is_match(text),
-        None => Regex::new(pattern).is_ok_and(|regex| regex.is_match(text)),
-    }
-}
-
-fn patterns(schema: &Value, found: &mut BTreeSet<String>) {
-    match schema {
-        Value::Object(fields) => {
-            if let Some(pattern) = fields.get("pattern").and_then(Value::as_str) {
-                found.insert(pattern.to_owned());
-            }
-            fields.values().for_each(|below| patterns(below, found));
-        }
-        Value::Array(items) => items.iter().for_each(|below| patterns(below, found)),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-    }
-}
-
-/// The patterns of our schemas in words.
-fn in_words(pattern: &str) -> String {
-    match pattern {
-        r"^\d+[smhd]$" | "^[0-9]+[smhd]$" => {
-            "a number and a unit: s, m, h or d (as 10s)".to_owned()
-        }
-        "^https?://.+" => "a URL that starts with http:// or https://".to_owned(),
-        "^[a-zA-Z_][a-zA-Z0-9_]*$" => "a Python identifier (letters, digits, _)".to_owned(),
-        other => format!("a text that matches {other}"),
     }
 }
 

@@ -223,7 +223,8 @@ mod tests {
 
     #[test]
     fn a_conflict_on_the_status_voids_the_plan() {
-        let voided = ["Create", "Create", "Roll", "PatchStatus"].map(|verb| (verb, Dropped::Voided));
+        let voided =
+            ["Create", "Create", "Roll", "PatchStatus"].map(|verb| (verb, Dropped::Voided));
         check(&Script::of(&[refused(Refusal::Conflict)]), &ALL[..1], &voided);
         check(&Script::of(&[refused(Refusal::Gone)]), &ALL[..1], &voided);
     }
@@ -231,7 +232,8 @@ mod tests {
     #[test]
     fn another_refusal_of_the_status_drops_only_what_cannot_be_undone() {
         let sent = ["PatchStatus", "Create", "Create", "PatchStatus"];
-        for refusal in [Refusal::Forbidden, Refusal::Pruned, Refusal::Invalid, Refusal::AnswerLost] {
+        for refusal in [Refusal::Forbidden, Refusal::Pruned, Refusal::Invalid, Refusal::AnswerLost]
+        {
             check(&Script::of(&[refused(refusal)]), &sent, &[("Roll", Dropped::StatusRefused)]);
         }
     }
