@@ -1,3 +1,10 @@
 //! Automation that tests use, too.
 
+pub mod check;
 pub mod cluster;
+pub mod demo;
+pub mod deny;
+pub mod generate;
+pub mod test;
+pub mod tidy;
+pub(crate) mod workspace;

@@ -1,0 +1,41 @@
+# Names for what `cargo xtask` does: cargo alone is enough, and CI runs the same.
+
+# list the recipes
+default:
+    @just --list
+
+# format, lints, tidy, generated files
+check:
+    cargo xtask check
+
+# every suite, end to end included where Go is there
+test *ARGS:
+    cargo xtask test {{ ARGS }}
+
+# look at changed snapshots one by one (needs cargo-insta)
+review:
+    cargo insta review
+
+# write the generated files
+generate:
+    cargo xtask generate
+
+# the operator at work, step by step
+demo:
+    cargo xtask demo
+
+# a control plane to try things on; `just down` ends it
+up:
+    cargo xtask cluster up
+
+# end the control plane of `just up`
+down:
+    cargo xtask cluster down
+
+# licences, bans, sources
+deny:
+    cargo xtask deny
+
+# check, then test
+ci:
+    cargo xtask ci
