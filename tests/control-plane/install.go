@@ -111,10 +111,12 @@ func awaitEstablished(ctx context.Context, definitions dynamic.ResourceInterface
 		if err != nil {
 			return fmt.Errorf("wait for CustomResourceDefinition %q: %w", name, err)
 		}
-		conditions, _, err := unstructured.NestedSlice(definition.Object, "status", "conditions")
+		// Right after its creation a definition has null for conditions, which a slice accessor refuses.
+		field, _, err := unstructured.NestedFieldNoCopy(definition.Object, "status", "conditions")
 		if err != nil {
 			return err
 		}
+		conditions, _ := field.([]any)
 		for _, condition := range conditions {
 			fields, _ := condition.(map[string]any)
 			if fields["type"] == "Established" && fields["status"] == "True" {

@@ -91,7 +91,7 @@ func (c *cluster) apiServerArgs() []string {
 		"--service-account-issuer=https://kubernetes.default.svc",
 		"--service-account-key-file=" + c.pki("sa.pub"),
 		"--service-account-signing-key-file=" + c.pki("sa.key"),
-		"--service-cluster-ip-range=10.0.0.0/24",
+		"--service-cluster-ip-range=10.0.0.0/16",
 		"--authorization-mode=RBAC",
 		"--allow-privileged",
 		"--audit-policy-file=" + c.auditPolicy(),
@@ -118,6 +118,8 @@ func (c *cluster) controllerManagerArgs() []string {
 		"--kube-api-burst=2000",
 		"--concurrent-statefulset-syncs=20",
 		"--horizontal-pod-autoscaler-sync-period=1s",
+		// Claims whose volume came too soon for the binder are looked at again only then.
+		"--pvclaimbinder-sync-period=1s",
 	})
 }
 

@@ -1,0 +1,100 @@
+//! A crash at any moment changes nothing about where things end.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::time::{Duration, SystemTime};
+
+use serde_json::{Value, json};
+
+use crate::kit::fixtures::{agent, app, pipeline, table, two_of_each_kind};
+use crate::kit::{Cluster, Operator, Space, alike, difference, e2e, everything};
+
+const CRASHES: usize = 20;
+
+#[test]
+fn twenty_crashes_during_a_rollout_end_where_none_ends() {
+    e2e(async |cluster: &'static Cluster| {
+        let mut random = Random::new();
+        let crashed = Space::new(cluster, "crashed").await;
+        let calm = Space::new(cluster, "calm").await;
+        let flags = ["--no-lease", "--settle", "300ms"];
+        let mut operator = Operator::with(cluster, &[&crashed.name], &flags);
+        let _other = Operator::with(cluster, &[&calm.name], &flags);
+        for space in [&crashed, &calm] {
+            space.apply(&[app("shop")]).await;
+            space.apply(&two_of_each_kind("shop")).await;
+        }
+        for round in 0..CRASHES {
+            for space in [&crashed, &calm] {
+                edit(space, round).await;
+            }
+            // From before the process listens to after the rollout.
+            tokio::time::sleep(random.below(Duration::from_millis(2_500))).await;
+            operator.kill();
+            operator.start();
+        }
+        crashed.is_settled("shop").await;
+        calm.is_settled("shop").await;
+        let [one, two] = [children(&crashed).await, children(&calm).await];
+        let names = |of: &BTreeMap<String, Value>| of.keys().cloned().collect::<Vec<_>>();
+        assert_eq!(names(&one), names(&two));
+        for (title, object) in &one {
+            let why = difference(object, &two[title], "");
+            assert!(why.is_none(), "{title}: {}", why.unwrap_or_default());
+        }
+        crashed.done().await;
+        calm.done().await;
+    });
+}
+
+async fn children(space: &Space) -> BTreeMap<String, Value> {
+    let found = everything(space).await;
+    found
+        .iter()
+        .filter(|(title, _)| !title.starts_with("Kaspr"))
+        .map(|(title, object)| (title.clone(), alike(object, &space.name)))
+        .collect()
+}
+
+/// One of the edits that people make, another one in each round.
+async fn edit(space: &Space, round: usize) {
+    let shop = |spec: Value| ("KasprApp", "shop", json!({ "spec": spec }));
+    let (kind, name, change) = match round % 8 {
+        0 => shop(json!({"image": format!("kasprio/kaspr:{round}")})),
+        1 => ("KasprTable", "one-table", json!({"spec": {"partitions": round + 1}})),
+        2 => {
+            let steps = pipeline(&format!("step_{round}"));
+            ("KasprAgent", "one-agent", json!({"spec": {"processors": steps}}))
+        }
+        3 => return space.delete("KasprAgent", "two-agent").await,
+        4 => return space.apply(&[agent("shop", "two-agent"), table("shop", "more")]).await,
+        5 => shop(json!({"config": {"webPort": 7000 + round}, "replicas": 2})),
+        6 => shop(json!({"replicas": 3, "template": {"pod": {"metadata": {"labels": {
+            "round": round.to_string()
+        }}}}})),
+        _ => return space.delete("KasprTable", "more").await,
+    };
+    space.edit(kind, name, change).await;
+}
+
+/// Numbers that a seed gives: xorshift, which is random enough for moments.
+struct Random(u64);
+
+impl Random {
+    /// By `KASPR_E2E_SEED`, or by the clock; the seed is printed with a failure.
+    fn new() -> Self {
+        let clock = || SystemTime::UNIX_EPOCH.elapsed().map_or(1, |since| since.as_secs());
+        let set = env::var("KASPR_E2E_SEED").ok();
+        let seed = set.map_or_else(clock, |text| text.parse().unwrap());
+        eprintln!("KASPR_E2E_SEED={seed}");
+        Self(seed | 1)
+    }
+
+    fn below(&mut self, limit: Duration) -> Duration {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        let limit = u64::try_from(limit.as_millis()).unwrap();
+        Duration::from_millis(self.0 % limit)
+    }
+}

@@ -1,0 +1,46 @@
+//! What the tests are written with: a cluster, a namespace, an operator, and words for them.
+
+mod ask;
+mod audit;
+mod cluster;
+mod everything;
+pub(crate) mod fixtures;
+mod history;
+mod normal;
+mod operator;
+mod space;
+
+use std::time::{Duration, Instant};
+
+pub(crate) use self::ask::APPLY;
+pub(crate) use self::audit::{Asked, Audit, summary};
+pub(crate) use self::cluster::{Cluster, checkout, e2e, e2e_alone};
+pub(crate) use self::everything::everything;
+pub(crate) use self::history::History;
+pub(crate) use self::normal::{alike, difference, normal};
+pub(crate) use self::operator::Operator;
+pub(crate) use self::space::{COMPONENTS, Space, condition, name_of, text_at};
+
+/// How long the world may take for anything. Nothing is asserted about time by it: it only ends
+/// tests that would wait for ever.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Looks at the world until it is as it should be.
+pub(crate) async fn eventually<T>(what: &str, look: impl AsyncFn() -> Result<T, String>) -> T {
+    match at_last(look).await {
+        Ok(found) => found,
+        Err(why) => panic!("not within {} s: {what}: {why}", PATIENCE.as_secs()),
+    }
+}
+
+/// The same for tests that go on after a failure; why it was not so to the end.
+pub(crate) async fn at_last<T>(look: impl AsyncFn() -> Result<T, String>) -> Result<T, String> {
+    let begin = Instant::now();
+    loop {
+        match look().await {
+            Ok(found) => return Ok(found),
+            Err(why) if begin.elapsed() > PATIENCE => return Err(why),
+            Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+        }
+    }
+}

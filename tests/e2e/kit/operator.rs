@@ -1,0 +1,128 @@
+//! A process of the operator.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use super::cluster::Cluster;
+use super::eventually;
+
+/// It runs until it is dropped. Its log is printed when the test fails.
+pub(crate) struct Operator {
+    cluster: &'static Cluster,
+    process: Child,
+    log: PathBuf,
+    port: u16,
+    args: Vec<String>,
+}
+
+impl Operator {
+    /// Starts one that works without a lease in these namespaces.
+    pub(crate) fn of(cluster: &'static Cluster, namespaces: &[&str]) -> Self {
+        Self::with(cluster, namespaces, &["--no-lease"])
+    }
+
+    /// Starts one with more flags.
+    pub(crate) fn with(cluster: &'static Cluster, namespaces: &[&str], flags: &[&str]) -> Self {
+        static STARTED: AtomicUsize = AtomicUsize::new(0);
+        let number = STARTED.fetch_add(1, Ordering::Relaxed);
+        let log = cluster.dir.join(format!("operator-{number}.log"));
+        let args: Vec<String> = namespaces
+            .iter()
+            .flat_map(|name| ["-n", name])
+            .chain(flags.iter().copied())
+            .map(str::to_owned)
+            .collect();
+        let port = free_port();
+        let process = spawn(cluster, &args, port, &log);
+        Self { cluster, process, log, port, args }
+    }
+
+    /// Ends it as a crash would.
+    pub(crate) fn kill(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+
+    /// Starts it again with the same flags.
+    pub(crate) fn start(&mut self) {
+        self.port = free_port();
+        self.process = spawn(self.cluster, &self.args, self.port, &self.log);
+    }
+
+    /// Asks it to stop, and waits until it has.
+    pub(crate) fn stop(&mut self) {
+        let pid = self.process.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        let status = self.process.wait().unwrap();
+        assert!(status.success(), "the operator ended with {status} when it was asked to stop");
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Waits until it has seen everything once.
+    pub(crate) async fn is_ready(&self) {
+        eventually("the operator is ready", async || match self.page("/readyz") {
+            (200, _) => Ok(()),
+            (code, text) => Err(format!("/readyz answers {code}: {text}")),
+        })
+        .await;
+    }
+
+    /// Code and text of one of its pages; code 0 if it does not answer.
+    pub(crate) fn page(&self, path: &str) -> (u16, String) {
+        self.try_page(path).unwrap_or_else(|why| (0, why.to_string()))
+    }
+
+    fn try_page(&self, path: &str) -> std::io::Result<(u16, String)> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
+        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+        let head = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        stream.write_all(head.as_bytes())?;
+        let mut text = String::new();
+        stream.read_to_string(&mut text)?;
+        let code = text.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0);
+        let body = text.split_once("\r\n\r\n").map(|(_, body)| body.to_owned());
+        Ok((code, body.unwrap_or_default()))
+    }
+
+    /// What it wrote so far.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+}
+
+impl Drop for Operator {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        if std::thread::panicking() {
+            eprintln!("---- the operator {:?} wrote:\n{}----", self.args, self.log());
+        }
+    }
+}
+
+fn spawn(cluster: &Cluster, args: &[String], port: u16, log: &PathBuf) -> Child {
+    let file: File = OpenOptions::new().create(true).append(true).open(log).unwrap();
+    Command::new(&cluster.operator)
+        .args(["run", "--log-level", "debug", "--metrics-port", &port.to_string()])
+        .arg("--kubeconfig")
+        .arg(&cluster.operator_kubeconfig)
+        .args(args)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(file)
+        .spawn()
+        .unwrap_or_else(|why| panic!("{}: {why}", cluster.operator.display()))
+}
+
+/// A port that was free a moment ago.
+fn free_port() -> u16 {
+    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
+}
