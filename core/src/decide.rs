@@ -111,7 +111,8 @@ fn with_app(observed: &Observed<'_>, live: &LiveApp<'_>, app: &App) -> Plan {
     let mut plan = Plan::default();
     // A new app waits for what is applied with it, and then comes up in one go.
     if is_settling && is_new {
-        let (because, until) = (Reason::Settling, rollout::settling_until(observed));
+        let until = rollout.until();
+        let because = Reason::Settling;
         let object = observed.object(ObjectKind::App, &observed.key.name);
         plan.waits.push(Wait { object, because, until });
         return plan;

@@ -1,10 +1,10 @@
 //! The named invariants over generated worlds. `docs/invariants.md` says what each of them means.
 
 use kaspr_core::action::Action;
-use kaspr_core::plan::Plan;
+use kaspr_core::plan::{Plan, Wait};
 use kaspr_core::seen::Unseen;
 use kaspr_core::snapshot::Snapshot;
-use kaspr_core::{ObjectKind, decide, explain};
+use kaspr_core::{ObjectKind, Reason, decide, explain};
 use kaspr_fixtures::World;
 use kaspr_fixtures::strategies::{LISTED, unseen, worlds};
 use proptest::prelude::*;
@@ -79,6 +79,11 @@ proptest! {
             prop_assert!(!because.to_string().is_empty());
             let words = format!("because {}: ", because.code());
             prop_assert!(told.contains(&words), "{}", words);
+        }
+        // Nobody tells that edits have settled, nor that a pause after a refusal is over.
+        let by_time = |wait: &&Wait| matches!(wait.because, Reason::Settling | Reason::BackingOff(_));
+        if let Some(wait) = plan.waits.iter().find(by_time) {
+            prop_assert!(plan.wake_up.is_some(), "nothing ends the wait for {}", wait.object);
         }
     }
 

@@ -61,6 +61,14 @@ impl Verdict {
         }
     }
 
+    /// Until when the template is kept, if time alone can change that.
+    pub(crate) fn until(&self) -> Option<Uptime> {
+        match &self.choice {
+            Choice::Keep(_, until) => *until,
+            Choice::Create | Choice::Change(_) | Choice::Stand => None,
+        }
+    }
+
     /// Whether the live template is the original's work: it was found there, and nothing of ours
     /// has replaced it.
     pub(crate) fn is_adopted(&self, facts: &SetFacts) -> bool {
