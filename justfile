@@ -12,6 +12,10 @@ check:
 test *ARGS:
     cargo xtask test {{ ARGS }}
 
+# five minutes of fifty idle apps, instead of the one minute of the suite
+idle:
+    KASPR_E2E_IDLE_SECONDS=300 cargo xtask test --test e2e -- fifty_idle_apps
+
 # look at changed snapshots one by one (needs cargo-insta)
 review:
     cargo insta review
