@@ -255,7 +255,9 @@ fn arriving_until(case: &Case<'_>) -> Option<Uptime> {
     // That clock tells whole seconds.
     let settle = Duration::from_millis(observed.settings.settle_millis) + Duration::from_secs(1);
     let left = settle.checked_sub(age).filter(|_| observed.edits.is_none())?;
-    (!left.is_zero()).then(|| observed.now.uptime.after(left))
+    // Less than a millisecond is no time left to wait for.
+    let until = observed.now.uptime.after(left);
+    (until > observed.now.uptime).then_some(until)
 }
 
 /// Until when edits are still coming in; `None` once they have settled.
