@@ -296,9 +296,10 @@ fn confirm_first(plan: &mut Plan, observed: &Observed<'_>) {
     plan.steps.insert(0, step);
 }
 
-/// The earliest instant at which time alone may change something.
+/// The earliest instant at which time alone may change something; one that has just come is a
+/// millisecond away, so that no wait with an instant is ever forgotten.
 fn wake_up(plan: &mut Plan, observed: &Observed<'_>) {
-    let now = observed.now.uptime;
-    plan.wake_up =
-        plan.waits.iter().filter_map(|wait| wait.until).filter(|until| *until > now).min();
+    let soonest = Uptime(observed.now.uptime.0.saturating_add(1));
+    let earliest = plan.waits.iter().filter_map(|wait| wait.until).min();
+    plan.wake_up = earliest.map(|until| until.max(soonest));
 }
