@@ -22,8 +22,8 @@ pub(crate) use self::operator::Operator;
 pub(crate) use self::space::{COMPONENTS, Space, condition, name_of, text_at};
 
 /// How long the world may take for anything. Nothing is asserted about time by it: it only ends
-/// tests that would wait for ever.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// tests that would wait for ever. A busy machine takes tens of seconds for three pods.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Looks at the world until it is as it should be.
 pub(crate) async fn eventually<T>(what: &str, look: impl AsyncFn() -> Result<T, String>) -> T {

@@ -143,9 +143,28 @@ impl Space {
     /// Waits until an app, its components and its members are as their specs say.
     pub(crate) async fn is_settled(&self, app: &str) {
         eventually(&format!("app {app} in {} settles", self.name), async || {
-            self.settled(app).await
+            match self.settled(app).await {
+                Ok(()) => Ok(()),
+                Err(why) => Err(format!("{why}; {}", self.rollout(app).await)),
+            }
         })
         .await;
+    }
+
+    /// How far the StatefulSet and its pods have come, for people.
+    async fn rollout(&self, app: &str) -> String {
+        let set = self.find("StatefulSet", &format!("{app}-app")).await.unwrap_or_default();
+        let pods = self.list("Pod").await;
+        let pods: Vec<Value> = pods
+            .iter()
+            .map(|pod| {
+                let meta = &pod["metadata"];
+                let revision = &meta["labels"]["controller-revision-hash"];
+                let leaves = !meta["deletionTimestamp"].is_null();
+                json!([meta["name"], revision, pod["status"]["phase"], leaves])
+            })
+            .collect();
+        format!("the StatefulSet says {}, its pods {}", set["status"], json!(pods))
     }
 
     /// Whether an app, its components and its members are as their specs say; why not.
