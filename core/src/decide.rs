@@ -37,6 +37,7 @@ pub fn decide(snapshot: &Snapshot) -> Plan {
             Err(problems) => with_invalid_app(&observed, live, problems),
         },
     };
+    plan.stale.clone_from(&observed.behind);
     hold_back(&mut plan, &observed);
     confirm_first(&mut plan, &observed);
     wake_up(&mut plan, &observed);
@@ -82,7 +83,7 @@ fn without_app(observed: &Observed<'_>) -> Plan {
             until: None,
         })
         .collect();
-    Plan { steps, waits, notices: told.notices, wake_up: None }
+    Plan { steps, waits, notices: told.notices, ..Plan::default() }
 }
 
 /// The app's spec is bad: what runs is left as it is, and the status says so.
@@ -108,6 +109,8 @@ fn with_app(observed: &Observed<'_>, live: &LiveApp<'_>, app: &App) -> Plan {
     let rollout = rollout::decide(observed, live, app, &tracked);
     let is_settling = matches!(rollout.choice, rollout::Choice::Keep(Reason::Settling, _));
     let is_new = observed.children.stateful_set.is_absent();
+    // A list of now is on its way.
+    let is_behind = !observed.behind.is_empty();
     let mut plan = Plan::default();
     // A new app waits for what is applied with it, and then comes up in one go.
     if is_settling && is_new {
@@ -126,7 +129,7 @@ fn with_app(observed: &Observed<'_>, live: &LiveApp<'_>, app: &App) -> Plan {
     };
     let told = components::of_app(observed, &tracked, Some(&rollout));
     // While edits settle the status waits with the template: one change, one write.
-    if !is_settling {
+    if !is_settling && !is_behind {
         let stated = conditions::of_valid(observed, live, app, &rollout, &children);
         let next = Next { app: Some(app), memory: &rollout.memory, stated: &stated };
         write_status(observed, live, &next, &mut plan);

@@ -72,6 +72,10 @@ impl ObjectKind {
         Self::Autoscaler,
     ];
 
+    /// The kinds of components.
+    pub const COMPONENTS: [Self; 5] =
+        [Self::Agent, Self::Table, Self::WebView, Self::Task, Self::Join];
+
     /// The API group; empty for the core group.
     pub fn group(self) -> &'static str {
         match self {

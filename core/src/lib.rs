@@ -21,6 +21,7 @@ pub mod explain;
 pub mod invalid;
 pub mod key;
 pub mod limits;
+pub mod lists;
 pub mod meta;
 pub mod observed;
 pub mod outcome;

@@ -7,6 +7,7 @@ use crate::action::Uid;
 use crate::app::image::running_version;
 use crate::app::{App, Parsed, Pinned};
 use crate::key::{AppKey, ObjectKind, ObjectRef};
+use crate::lists;
 use crate::meta::Meta;
 use crate::outcome::Outcomes;
 use crate::render::Names;
@@ -35,6 +36,10 @@ pub struct Observed<'a> {
     pub app_read_at: Option<Uptime>,
     /// The components by kind, each kind seen or not.
     pub components: Vec<(Kind, Seen<Vec<LiveComponent<'a>>>)>,
+    /// The kinds of components whose list is older than one that the status rests on.
+    pub behind: Vec<ObjectKind>,
+    /// The versions of the lists of components.
+    pub lists: lists::Versions,
     /// The objects with our names.
     pub children: Children<'a>,
     /// What came of earlier actions.
@@ -106,12 +111,16 @@ impl<'a> Observed<'a> {
         let listed = |seen: &'a Seen<Vec<Value>>| {
             seen.as_ref().map(|items| items.iter().map(LiveComponent::of).collect())
         };
+        let app = snapshot.app.as_ref().map(|object| LiveApp::of(object, snapshot));
+        let behind = app.present().map(|app| lists::behind(snapshot, &app.status.raw));
         Self {
             key: &snapshot.key,
             now: snapshot.now,
             settings: &snapshot.settings,
             names: Names::of(&snapshot.key.name),
-            app: snapshot.app.as_ref().map(|object| LiveApp::of(object, snapshot)),
+            app,
+            behind: behind.unwrap_or_default(),
+            lists: lists::versions(&snapshot.lists),
             edits: snapshot.edits,
             app_read_at: snapshot.app_read_at,
             components: vec![
@@ -131,9 +140,11 @@ impl<'a> Observed<'a> {
         ObjectRef::new(kind, &self.key.namespace, name)
     }
 
-    /// Whether every component kind was listed; if not, the first reason.
+    /// Whether every component kind was listed, and none is behind; if not, the first reason.
     pub fn components_known(&self) -> Result<(), Unseen> {
-        self.components.iter().find_map(|(_, seen)| seen.unknown()).map_or(Ok(()), Err)
+        let unlisted = self.components.iter().find_map(|(_, seen)| seen.unknown());
+        let behind = (!self.behind.is_empty()).then_some(Unseen::Behind);
+        unlisted.or(behind).map_or(Ok(()), Err)
     }
 
     /// The StatefulSet, if it is there, is the app's, and is not on its way out.

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::action::{Action, ActionId, Uid};
-use crate::key::ObjectRef;
+use crate::key::{ObjectKind, ObjectRef};
 use crate::reason::Reason;
 use crate::snapshot::Snapshot;
 use crate::time::Uptime;
@@ -20,6 +20,9 @@ pub struct Plan {
     pub waits: Vec<Wait>,
     /// What people are told once the status that says it is written.
     pub notices: Vec<Notice>,
+    /// The kinds of components whose list is too old to decide on: it is to be read anew.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stale: Vec<ObjectKind>,
     /// When to look again at the latest; events come sooner.
     pub wake_up: Option<Uptime>,
 }

@@ -28,6 +28,8 @@ pub enum Unseen {
     NotRecorded,
     /// It is there, but cannot be read as what it should be.
     Unreadable,
+    /// Its list is older than one that the status rests on.
+    Behind,
 }
 
 impl fmt::Display for Unseen {
@@ -37,6 +39,7 @@ impl fmt::Display for Unseen {
             Self::Forbidden => "listing is forbidden",
             Self::NotRecorded => "not part of this recording",
             Self::Unreadable => "unreadable",
+            Self::Behind => "the list is older than one that was decided on",
         })
     }
 }

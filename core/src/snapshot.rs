@@ -1,9 +1,12 @@
 //! The recorded document: all that one decision reads, as raw facts.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::key::AppKey;
+use crate::action::ResourceVersion;
+use crate::key::{AppKey, ObjectKind};
 use crate::outcome::Outcomes;
 use crate::seen::Seen;
 use crate::settings::Settings;
@@ -35,12 +38,18 @@ pub struct Snapshot {
     /// came from a watch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub app_read_at: Option<Uptime>,
+    /// When this process first saw the app in this version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app_seen_at: Option<Uptime>,
     /// The burst of edits to the app's spec or to its components that this process saw last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub edits: Option<Edits>,
     /// The components that name this app.
     #[serde(default)]
     pub components: ComponentFacts,
+    /// How far the list of each kind of component is known.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub lists: BTreeMap<ObjectKind, ListFacts>,
     /// The objects with our names, and the ConfigMaps with our labels.
     #[serde(default)]
     pub children: ChildFacts,
@@ -56,6 +65,16 @@ pub struct Edits {
     pub first: Uptime,
     /// When the last of them was seen.
     pub last: Uptime,
+}
+
+/// How far a list is known.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ListFacts {
+    /// The resourceVersion up to which every change is known.
+    pub version: ResourceVersion,
+    /// When the last consistent read of the whole list was asked for.
+    pub read_at: Uptime,
 }
 
 /// The components of one key, each kind listed or not, sorted by name.

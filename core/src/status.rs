@@ -4,6 +4,7 @@ use kaspr_crds::{Condition, ConditionStatus};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use crate::lists::Versions;
 use crate::time::Now;
 
 /// What the status of an app says, as far as this operator reads it.
@@ -37,6 +38,9 @@ pub struct Template {
     /// Whether it was found there, made by the original, and not rendered by us.
     #[serde(default, rename = "adopted", skip_serializing_if = "std::ops::Not::not")]
     pub is_adopted: bool,
+    /// The lists of components that it was made of.
+    #[serde(default, skip_serializing_if = "Versions::is_empty")]
+    pub lists: Versions,
 }
 
 /// The intent to roll out a template.
@@ -51,6 +55,9 @@ pub struct Rollout {
     /// When it was first meant, for people.
     #[serde(default)]
     pub since: String,
+    /// The lists of components that it was taken from.
+    #[serde(default, skip_serializing_if = "Versions::is_empty")]
+    pub lists: Versions,
 }
 
 impl AppStatus {

@@ -3,11 +3,13 @@
 //! Times are text here: the original wrote microseconds and `+00:00`, and a status must be readable
 //! whoever wrote it.
 
+use std::collections::BTreeMap;
+
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::bounds;
+use crate::{bounds, schema};
 
 /// Observed state of an app, and all that the operator remembers of it.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Default)]
@@ -247,6 +249,10 @@ pub struct TemplateStatus {
     /// Whether the template was found there, made by the original operator.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub adopted: Option<bool>,
+    /// Versions of the lists of components that it was made of, by kind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::texts")]
+    pub lists: Option<BTreeMap<String, String>>,
 }
 
 /// A change of the pod template that is intended or under way.
@@ -266,6 +272,10 @@ pub struct RolloutStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = bounds::AMOUNT))]
     pub withdrawn: Option<String>,
+    /// Versions of the lists of components that it was taken from, by kind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::texts")]
+    pub lists: Option<BTreeMap<String, String>>,
 }
 
 /// A member whose pod is to be replaced, or is being replaced.

@@ -13,7 +13,7 @@ use kaspr_effects::{Clock, Fence, Perform};
 use serde_json::{Value, json};
 
 use crate::api::{self, Api, Ask, Call, Failure};
-use crate::cache::{Cache, Due, Source, parse};
+use crate::cache::{Cache, Due, Kept, Source, parse};
 use crate::clock::ProcessClock;
 use crate::gate::Gate;
 use crate::lease::Term;
@@ -300,7 +300,7 @@ impl Hand<'_> {
     /// The object as it is cached, if it is cached in this version.
     fn cached(&self, of: &ObjectRef, seen: &str) -> Option<Value> {
         let read = self.cluster.cache.lock().read(of.kind, &of.namespace, &of.name);
-        let Seen::Present((text, _)) = read else { return None };
+        let Seen::Present(Kept { text, .. }) = read else { return None };
         Some(parse(&text)).filter(|body| object::meta(body, "resourceVersion") == Some(seen))
     }
 

@@ -1,28 +1,26 @@
 //! Caches to snapshot: one look at all that concerns one key. No request.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use kaspr_core::Settings;
 use kaspr_core::key::{AppKey, ObjectKind};
 use kaspr_core::outcome::Outcomes;
 use kaspr_core::seen::Seen;
-use kaspr_core::snapshot::{ChildFacts, ComponentFacts, Edits, Snapshot, VERSION};
-use kaspr_core::time::{Now, Uptime};
+use kaspr_core::snapshot::{ChildFacts, ComponentFacts, Edits, ListFacts, Snapshot, VERSION};
+use kaspr_core::time::Now;
 use serde_json::Value;
 
-use crate::cache::{Cache, Store, parse};
+use crate::cache::{Cache, Kept, Store, parse};
 use crate::keys::{ChildNames, definition_name};
-
-const COMPONENTS: [ObjectKind; 5] =
-    [ObjectKind::Agent, ObjectKind::Table, ObjectKind::WebView, ObjectKind::Task, ObjectKind::Join];
 
 type Text = Seen<Arc<str>>;
 type Texts = Seen<Vec<Arc<str>>>;
 
 /// What a look takes out of the cache while it holds the lock; parsed after it.
 struct Taken {
-    app: Seen<(Arc<str>, Option<Uptime>)>,
+    app: Seen<Kept>,
+    lists: BTreeMap<ObjectKind, ListFacts>,
     edits: Option<Edits>,
     components: [Texts; 5],
     service_account: Text,
@@ -43,16 +41,19 @@ pub fn look(
 ) -> Snapshot {
     let taken = Taken::out_of(&cache.lock(), key);
     let [agents, tables, web_views, tasks, joins] = taken.components.map(parse_all);
-    let app_read_at = taken.app.present().and_then(|(_, read_at)| *read_at);
+    let app_read_at = taken.app.present().and_then(|app| app.read_at);
+    let app_seen_at = taken.app.present().map(|app| app.seen_at);
     Snapshot {
         version: VERSION,
         key: key.clone(),
         now,
         settings: settings.clone(),
-        app: taken.app.map(|(text, _)| parse(&text)),
+        app: taken.app.map(|app| parse(&app.text)),
         app_read_at,
+        app_seen_at,
         edits: taken.edits,
         components: ComponentFacts { agents, tables, web_views, tasks, joins },
+        lists: taken.lists,
         children: ChildFacts {
             service_account: parse_one(taken.service_account),
             api_service: parse_one(taken.api_service),
@@ -69,12 +70,14 @@ impl Taken {
     fn out_of(store: &Store, key: &AppKey) -> Self {
         let names = ChildNames::of(&key.name);
         let one = |kind: ObjectKind, name: &str| {
-            store.read(kind, &key.namespace, name).map(|(text, _)| text)
+            store.read(kind, &key.namespace, name).map(|kept| kept.text)
         };
         Self {
             app: store.read(ObjectKind::App, &key.namespace, &key.name),
+            lists: store.lists(key),
             edits: store.edits(key),
-            components: COMPONENTS.map(|kind| all(store, key, kind, store.names(key, kind))),
+            components: ObjectKind::COMPONENTS
+                .map(|kind| all(store, key, kind, store.names(key, kind))),
             service_account: one(ObjectKind::ServiceAccount, &names.service_account),
             api_service: one(ObjectKind::Service, &names.api_service),
             headless_service: one(ObjectKind::Service, &names.headless_service),
@@ -92,7 +95,7 @@ fn config_maps(store: &Store, key: &AppKey, names: &ChildNames) -> Texts {
     let mut wanted: BTreeSet<String> =
         store.names(key, ObjectKind::ConfigMap).into_iter().collect();
     wanted.insert(names.settings.clone());
-    for kind in COMPONENTS {
+    for kind in ObjectKind::COMPONENTS {
         let components = store.names(key, kind).into_iter();
         wanted.extend(components.filter_map(|name| definition_name(kind, &name)));
     }
@@ -110,7 +113,7 @@ fn all(
     }
     let found =
         names.into_iter().filter_map(|name| match store.read(kind, &key.namespace, &name) {
-            Seen::Present((text, _)) => Some(text),
+            Seen::Present(kept) => Some(kept.text),
             Seen::Absent | Seen::Unknown(_) => None,
         });
     Seen::Present(found.collect())
@@ -130,6 +133,7 @@ mod tests {
 
     use jiff::Timestamp;
     use kaspr_core::seen::Unseen;
+    use kaspr_core::time::Uptime;
     use serde_json::json;
 
     use super::*;
@@ -157,13 +161,13 @@ mod tests {
         let scopes = ObjectKind::ALL.map(|kind| (kind, Scope::All));
         let cache = Cache::new(scopes, Duration::from_secs(1), ProcessClock::start());
         for kind in ObjectKind::ALL {
-            cache.begin_list(kind, &Scope::All);
+            cache.begin_list(kind, &Scope::All, Uptime(7));
         }
         for (kind, body) in objects {
             cache.put(kind, body, Source::List);
         }
         for kind in ObjectKind::ALL {
-            cache.end_list(kind, &Scope::All);
+            cache.end_list(kind, &Scope::All, "1");
         }
         cache
     }

@@ -13,6 +13,7 @@ use crate::memory::Memory;
 use crate::queue::After;
 use crate::sensors::fact::{Came, PassFact, PassResult, StepFact};
 use crate::sensors::{Fact, Tell};
+use crate::watch::Refresh;
 
 /// What a pass needs.
 pub struct World {
@@ -20,6 +21,8 @@ pub struct World {
     pub cluster: Cluster,
     /// Remembers what came of actions.
     pub memory: Memory,
+    /// Gets lists of now where those of the cache are too old.
+    pub refresh: Refresh,
     /// The operator's settings.
     pub settings: Settings,
     /// Hears what happened.
@@ -34,6 +37,7 @@ pub async fn pass(key: &AppKey, world: &World) -> After {
         world.tell(&snapshot, &plan, Vec::new(), Some(PassResult::Defect(broken.to_string())));
         return After::Defect;
     }
+    world.refresh.ask(&plan.stale, &key.namespace);
     let read_at = read_at(&plan, &snapshot);
     let report = interpret(&plan, read_at, &world.cluster.hand(key)).await;
     world.remember(&snapshot, &plan, report)

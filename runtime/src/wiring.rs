@@ -27,7 +27,7 @@ use crate::pass::World;
 use crate::queue::{Lane, Queue};
 use crate::sensors::events::Events;
 use crate::sensors::{Hear, Tell, log, prometheus};
-use crate::watch::{Sink, Watch};
+use crate::watch::{Refresh, Sink, Watch};
 
 /// How to run.
 #[derive(Clone, Debug)]
@@ -95,10 +95,12 @@ pub async fn run(client: Client, options: Options) -> Result<(), RunError> {
     let admin = Admin { cache: Arc::clone(&cache), queue: Arc::clone(&queue), metrics };
     parts.spawn(admin.run(listener, stops.rest.clone()));
     parts.spawn(sweep(Arc::clone(&cache), Arc::clone(&queue), stops.rest.clone()));
+    let refresh = Refresh::new(watches(&options.scopes));
     for (kind, scope) in watches(&options.scopes) {
         let sink =
             Sink { cache: Arc::clone(&cache), queue: Arc::clone(&queue), tell: tell.clone() };
-        let watch = Watch::new(kind, scope, client.clone(), sink);
+        let bell = refresh.bell(kind, &scope);
+        let watch = Watch::new(kind, scope, client.clone(), sink, bell);
         parts.spawn(watch.run(stops.rest.clone()));
     }
     let keeper = options.lease.clone().map(|settings| {
@@ -109,6 +111,7 @@ pub async fn run(client: Client, options: Options) -> Result<(), RunError> {
     let world = Arc::new(World {
         cluster,
         memory: Memory::default(),
+        refresh,
         settings: options.settings.clone(),
         tell,
     });

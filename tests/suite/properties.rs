@@ -9,6 +9,7 @@ use kaspr_fixtures::World;
 use kaspr_fixtures::strategies::{LISTED, unseen, worlds};
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
+use serde_json::{Value, json};
 
 /// Cases of each property, in CI and at home.
 const CASES: u32 = 10_000;
@@ -56,14 +57,36 @@ proptest! {
         let plan = decide(&snapshot);
         for step in &plan.steps {
             prop_assert!(step.action.object().kind != kind, "{}", explain(&snapshot, &plan));
-            let depends = kind.is_component() && (step.action.is_irreversible()
-                || matches!(step.action, Action::Delete { .. })
-                    && step.action.object().kind == ObjectKind::ConfigMap
-                || step.action.verb() == "Create"
-                    && step.action.object().kind == ObjectKind::StatefulSet);
+            let depends = kind.is_component() && needs_all_components(&step.action);
             prop_assert!(!depends, "{}", explain(&snapshot, &plan));
         }
         prop_assert!(kind != ObjectKind::App || plan.is_silent());
+    }
+
+    /// A list that is older than the one that the status rests on counts as one that nobody has,
+    /// and is asked for.
+    #[test]
+    fn an_older_list_decides_nothing(mut world in worlds(), at in 0..5usize) {
+        world.settle();
+        let listed = world.snapshot().lists;
+        let recorded = recorded_lists(&world.snapshot());
+        let newer = |kind: &ObjectKind| {
+            let version = &listed[kind].version;
+            version != "1" && recorded.iter().any(|lists| lists[kind.kind()] == **version)
+        };
+        let kinds: Vec<ObjectKind> = ObjectKind::COMPONENTS.into_iter().filter(newer).collect();
+        if let Some(kind) = kinds.get(at.checked_rem(kinds.len()).unwrap_or(0)) {
+            world.restart();
+            world.behind.insert(*kind);
+            let image = json!({"spec": {"image": "reg.internal/other:1"}});
+            world.change(ObjectKind::App, "orders", &image);
+            let snapshot = world.snapshot();
+            let plan = decide(&snapshot);
+            prop_assert_eq!(&plan.stale, &[*kind]);
+            for step in &plan.steps {
+                prop_assert!(!needs_all_components(&step.action), "{}", explain(&snapshot, &plan));
+            }
+        }
     }
 
     /// Nothing is done or left without a reason, and the plan holds its own invariants.
@@ -121,6 +144,20 @@ fn is_silent(world: &World) -> bool {
 fn told(world: &World) -> String {
     let snapshot = world.snapshot();
     explain(&snapshot, &decide(&snapshot))
+}
+
+/// The versions of lists that the status of the app rests on.
+fn recorded_lists(snapshot: &Snapshot) -> Vec<Value> {
+    let status = snapshot.app.present().and_then(|app| app.get("status"));
+    let lists = |field: &&str| status?.get(*field)?.get("lists").cloned();
+    ["rollout", "template"].iter().filter_map(lists).collect()
+}
+
+/// Whether an action rests on the whole set of components.
+fn needs_all_components(action: &Action) -> bool {
+    action.is_irreversible()
+        || matches!(action, Action::Delete { .. }) && action.object().kind == ObjectKind::ConfigMap
+        || action.verb() == "Create" && action.object().kind == ObjectKind::StatefulSet
 }
 
 /// A recording that lacks a fact reads it as unknown.

@@ -177,7 +177,7 @@ fn change(case: &Case<'_>, set: &Child<'_>, memory: Memory) -> (Choice, Memory) 
         }
         if facts.inputs.is_none() {
             // The original's, and not as it is wanted: it is told apart from one of ours.
-            let found = Template { inputs: String::new(), ..case.template(&facts) };
+            let found = Template { inputs: String::new(), ..case.template(&facts, &memory) };
             let memory = Memory { template: Some(found), ..memory };
             return (Choice::Keep(Reason::IntentFirst, None), memory.meaning(case));
         }
@@ -207,7 +207,8 @@ fn adopt(case: &Case<'_>, facts: &SetFacts, memory: Memory) -> (Choice, Memory) 
     if !facts.is_observed {
         return (Choice::Keep(Reason::NotObserved, None), memory);
     }
-    (Choice::Stand, Memory { template: Some(case.template(facts)), rollout: None })
+    let template = case.template(facts, &memory);
+    (Choice::Stand, Memory { template: Some(template), rollout: None })
 }
 
 /// The intent stands in the status: apply the template, or see it through.
@@ -226,7 +227,8 @@ fn carry_out(
     if !facts.is_rolled_out() {
         return (Choice::Stand, memory);
     }
-    (Choice::Stand, Memory { template: Some(case.template(facts)), rollout: None })
+    let template = case.template(facts, &memory);
+    (Choice::Stand, Memory { template: Some(template), rollout: None })
 }
 
 /// The first field of the live template that differs from the template of now, unless the server
@@ -272,12 +274,14 @@ pub(crate) fn settling_until(observed: &Observed<'_>) -> Option<Uptime> {
 }
 
 impl Case<'_> {
-    /// The template of now as the one that stands.
-    fn template(&self, facts: &SetFacts) -> Template {
+    /// The template of now as the one that stands, made of what was meant.
+    fn template(&self, facts: &SetFacts, memory: &Memory) -> Template {
+        let meant = memory.rollout.as_ref().map(|rollout| &rollout.lists);
         Template {
             inputs: self.inputs.clone(),
             revision: facts.update_revision.clone(),
             is_adopted: facts.inputs.is_none(),
+            lists: meant.unwrap_or(&self.observed.lists).clone(),
         }
     }
 }
@@ -290,6 +294,7 @@ impl Memory {
                 inputs: case.inputs.clone(),
                 generation: Some(case.live.meta.generation),
                 since: case.observed.now.stamp(),
+                lists: case.observed.lists.clone(),
             });
         }
         self

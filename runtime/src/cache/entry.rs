@@ -47,10 +47,29 @@ pub(super) struct Entry {
     is_exact: bool,
     /// When this process first learned of this uid.
     pub(super) since: Uptime,
+    /// When this process first learned of this version.
+    pub(super) seen_at: Uptime,
     /// When a request of ours that brought this very version was sent.
     pub(super) read_at: Option<Uptime>,
     /// The list in which it was seen last.
     pub(super) list: u32,
+}
+
+/// A kept object as a look takes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// Its JSON text.
+    pub text: Arc<str>,
+    /// When this process first learned of this version.
+    pub seen_at: Uptime,
+    /// When a request of ours that brought this very version was sent.
+    pub read_at: Option<Uptime>,
+}
+
+impl Kept {
+    pub(super) fn of(entry: &Entry) -> Self {
+        Self { text: Arc::clone(&entry.text), seen_at: entry.seen_at, read_at: entry.read_at }
+    }
 }
 
 /// What a version means to the one that is kept.
@@ -72,6 +91,7 @@ impl Entry {
             is_delivered: source.is_watch(),
             is_exact: !matches!(source, Source::Composed(_)),
             since: now,
+            seen_at: now,
             read_at: source.asked_at(),
             list: 0,
         }

@@ -15,13 +15,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use kaspr_core::key::{ObjectKind, ObjectRef};
+use kaspr_core::time::Uptime;
 use serde_json::Value;
 use tokio::sync::watch;
 
 use crate::clock::ProcessClock;
 use crate::object;
 
-pub use entry::{Source, parse};
+pub use entry::{Kept, Source, parse};
 pub use scope::{Coverage, Listing, Scope};
 pub use store::{Due, Store, reference};
 
@@ -54,14 +55,24 @@ impl Cache {
         self.settled.subscribe()
     }
 
-    /// A list begins.
-    pub fn begin_list(&self, kind: ObjectKind, scope: &Scope) {
-        self.lock().begin_list(kind, scope);
+    /// A list begins that was asked for at `asked_at`.
+    pub fn begin_list(&self, kind: ObjectKind, scope: &Scope, asked_at: Uptime) {
+        self.lock().begin_list(kind, scope, asked_at);
     }
 
-    /// A list is complete.
-    pub fn end_list(&self, kind: ObjectKind, scope: &Scope) -> Due {
-        let due = self.lock().end_list(kind, scope, self.clock.uptime());
+    /// Every change of the kind up to `version` has arrived.
+    pub fn advance(&self, kind: ObjectKind, scope: &Scope, version: &str) {
+        self.lock().advance(kind, scope, version);
+    }
+
+    /// The time, as the cache counts it.
+    pub fn uptime(&self) -> Uptime {
+        self.clock.uptime()
+    }
+
+    /// A list is complete, as of `version`.
+    pub fn end_list(&self, kind: ObjectKind, scope: &Scope, version: &str) -> Due {
+        let due = self.lock().end_list(kind, scope, version, self.clock.uptime());
         self.settle();
         due
     }

@@ -5,6 +5,8 @@ use std::fmt;
 
 use kaspr_core::key::ObjectKind;
 use kaspr_core::seen::Unseen;
+use kaspr_core::snapshot::ListFacts;
+use kaspr_core::time::Uptime;
 
 /// Where a watch looks.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,6 +56,11 @@ struct Progress {
     is_live: bool,
     /// Counts the lists, so that objects of the one before are told apart.
     number: u32,
+    /// Up to here every change is known.
+    version: Option<String>,
+    /// When the list that is under way was asked for, and when the last complete one was.
+    asked_at: Uptime,
+    read_at: Uptime,
 }
 
 /// The progress of all watches.
@@ -64,8 +71,15 @@ pub struct Coverage {
 
 impl Coverage {
     pub(super) fn new(scopes: impl IntoIterator<Item = (ObjectKind, Scope)>) -> Self {
-        let fresh =
-            Progress { listing: Listing::NotYet, was_complete: false, is_live: false, number: 0 };
+        let fresh = Progress {
+            listing: Listing::NotYet,
+            was_complete: false,
+            is_live: false,
+            number: 0,
+            version: None,
+            asked_at: Uptime::default(),
+            read_at: Uptime::default(),
+        };
         Self { watches: scopes.into_iter().map(|scope| (scope, fresh.clone())).collect() }
     }
 
@@ -115,15 +129,31 @@ impl Coverage {
         self.watches.get(&(kind, scope.clone())).map_or(0, |watch| watch.number)
     }
 
-    pub(super) fn begin(&mut self, kind: ObjectKind, scope: &Scope) {
+    /// How far the list of a kind is known where `namespace` is.
+    pub(super) fn list_facts(&self, kind: ObjectKind, namespace: &str) -> Option<ListFacts> {
+        let watch = self.at(kind, namespace)?;
+        Some(ListFacts { version: watch.version.clone()?, read_at: watch.read_at })
+    }
+
+    pub(super) fn begin(&mut self, kind: ObjectKind, scope: &Scope, asked_at: Uptime) {
         if let Some(watch) = self.watch(kind, scope) {
             watch.number = watch.number.wrapping_add(1).max(1);
+            watch.asked_at = asked_at;
+        }
+    }
+
+    /// Every change up to `version` is known.
+    pub(super) fn advance(&mut self, kind: ObjectKind, scope: &Scope, version: &str) {
+        if let Some(watch) = self.watch(kind, scope) {
+            watch.version = Some(version.to_owned());
         }
     }
 
     /// Says whether this is news to those who look.
-    pub(super) fn complete(&mut self, kind: ObjectKind, scope: &Scope) -> bool {
+    pub(super) fn complete(&mut self, kind: ObjectKind, scope: &Scope, version: &str) -> bool {
         self.watch(kind, scope).is_some_and(|watch| {
+            watch.version = Some(version.to_owned());
+            watch.read_at = watch.asked_at;
             watch.was_complete = true;
             watch.is_live = true;
             std::mem::replace(&mut watch.listing, Listing::Complete) != Listing::Complete

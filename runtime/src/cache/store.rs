@@ -3,17 +3,16 @@
 //! A key is *due* where something changed that its next look would show.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::time::Duration;
 
 use kaspr_core::key::{AppKey, ObjectKind, ObjectRef};
 use kaspr_core::seen::{Seen, Unseen};
-use kaspr_core::snapshot::Edits;
+use kaspr_core::snapshot::{Edits, ListFacts};
 use kaspr_core::time::Uptime;
 use serde_json::Value;
 
 use super::edits::Bursts;
-use super::entry::{Age, Entry, Source, parse};
+use super::entry::{Age, Entry, Kept, Source, parse};
 use super::scope::{Coverage, Listing, Scope};
 use super::tombstones::Tombstones;
 use crate::{keys, limits, object};
@@ -56,12 +55,12 @@ impl Store {
     }
 
     /// A list begins; what it does not name is gone at its end.
-    pub fn begin_list(&mut self, kind: ObjectKind, scope: &Scope) {
-        self.coverage.begin(kind, scope);
+    pub fn begin_list(&mut self, kind: ObjectKind, scope: &Scope, asked_at: Uptime) {
+        self.coverage.begin(kind, scope, asked_at);
     }
 
-    /// A list is complete.
-    pub fn end_list(&mut self, kind: ObjectKind, scope: &Scope, now: Uptime) -> Due {
+    /// A list is complete, as of `version`.
+    pub fn end_list(&mut self, kind: ObjectKind, scope: &Scope, version: &str, now: Uptime) -> Due {
         let number = self.coverage.number(kind, scope);
         let mut lost = Vec::new();
         for ((_, namespace), shelf) in self.shelves_in(kind, scope) {
@@ -75,10 +74,21 @@ impl Store {
         for object in lost {
             due.append(&mut self.remove(&object, now));
         }
-        if self.coverage.complete(kind, scope) {
+        if self.coverage.complete(kind, scope, version) {
             due.append(&mut self.keys_in(scope));
         }
         due
+    }
+
+    /// Every change of the kind up to `version` has arrived.
+    pub fn advance(&mut self, kind: ObjectKind, scope: &Scope, version: &str) {
+        self.coverage.advance(kind, scope, version);
+    }
+
+    /// How far the lists of components are known where `key` is.
+    pub fn lists(&self, key: &AppKey) -> BTreeMap<ObjectKind, ListFacts> {
+        let facts = |kind| Some((kind, self.coverage.list_facts(kind, &key.namespace)?));
+        ObjectKind::COMPONENTS.into_iter().filter_map(facts).collect()
     }
 
     /// The server will not list the kind, for a reason that time alone does not change.
@@ -170,18 +180,13 @@ impl Store {
         due
     }
 
-    /// One object, or why it cannot be known: its text, and when a request of ours read it.
-    pub fn read(
-        &self,
-        kind: ObjectKind,
-        namespace: &str,
-        name: &str,
-    ) -> Seen<(Arc<str>, Option<Uptime>)> {
+    /// One object, or why it cannot be known.
+    pub fn read(&self, kind: ObjectKind, namespace: &str, name: &str) -> Seen<Kept> {
         if let Some(why) = self.unseen(kind, namespace) {
             return Seen::Unknown(why);
         }
         let entry = self.shelf(kind, namespace).and_then(|shelf| shelf.get(name));
-        entry.map(|entry| (Arc::clone(&entry.text), entry.read_at)).into()
+        entry.map(Kept::of).into()
     }
 
     /// The names of the objects of a kind that the index has for a key, sorted.

@@ -28,11 +28,11 @@ impl Rig {
 
     fn list(&mut self, kind: ObjectKind, objects: &[(ObjectKind, Value)]) -> Vec<String> {
         let mut due = Due::new();
-        self.store.begin_list(kind, &Scope::All);
+        self.store.begin_list(kind, &Scope::All, self.now);
         for (_, body) in objects.iter().filter(|(of, _)| *of == kind) {
             due.append(&mut self.store.put(kind, body, Source::List, self.now));
         }
-        due.append(&mut self.store.end_list(kind, &Scope::All, self.now));
+        due.append(&mut self.store.end_list(kind, &Scope::All, "1", self.now));
         names(due)
     }
 
@@ -54,7 +54,7 @@ impl Rig {
 
     fn version(&self, kind: ObjectKind, name: &str) -> Option<String> {
         match self.store.read(kind, "n", name) {
-            Seen::Present((text, _)) => {
+            Seen::Present(Kept { text, .. }) => {
                 object::meta(&parse(&text), "resourceVersion").map(str::to_owned)
             }
             Seen::Absent | Seen::Unknown(_) => None,
@@ -98,8 +98,8 @@ fn nothing_is_absent_before_the_list_is_complete() {
     store.refuse(ObjectKind::App, &scopes[0].1, Listing::Forbidden);
     assert_eq!(store.read(ObjectKind::App, "n", "a"), Seen::Unknown(Unseen::Forbidden));
     assert!(store.coverage().is_settled());
-    store.begin_list(ObjectKind::App, &scopes[0].1);
-    store.end_list(ObjectKind::App, &scopes[0].1, Uptime(1));
+    store.begin_list(ObjectKind::App, &scopes[0].1, Uptime(1));
+    store.end_list(ObjectKind::App, &scopes[0].1, "1", Uptime(1));
     assert_eq!(store.read(ObjectKind::App, "n", "a"), Seen::Absent);
     assert_eq!(store.read(ObjectKind::App, "other", "a"), Seen::Unknown(Unseen::NotListed));
 }
@@ -241,7 +241,7 @@ fn an_own_write_says_when_it_was_asked_and_a_later_watch_takes_it_back() {
     let mut rig = Rig::listed(&[(ObjectKind::App, app("a", 100, 1))]);
     rig.answer(ObjectKind::App, &app("a", 110, 1));
     let read_at = |rig: &Rig| match rig.store.read(ObjectKind::App, "n", "a") {
-        Seen::Present((_, read_at)) => read_at,
+        Seen::Present(Kept { read_at, .. }) => read_at,
         Seen::Absent | Seen::Unknown(_) => None,
     };
     let asked = rig.now;

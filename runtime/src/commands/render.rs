@@ -104,6 +104,8 @@ fn snapshot_of(key: &AppKey, documents: &[&Document], settings: &Settings) -> Sn
         now: Now { wall: jiff::Timestamp::UNIX_EPOCH, uptime: Uptime(0) },
         settings: settings.clone(),
         app: all(Kind::App).into_iter().next().into(),
+        app_seen_at: None,
+        lists: BTreeMap::new(),
         app_read_at: None,
         edits: None,
         components: ComponentFacts {

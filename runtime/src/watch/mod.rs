@@ -6,6 +6,7 @@
 //! spoil the list.
 
 mod backoff;
+mod refresh;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +16,7 @@ use kaspr_core::key::ObjectKind;
 use kube::api::{ListParams, WatchEvent, WatchParams};
 use kube::core::Status;
 use kube::{Api, Client, ResourceExt};
+use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -26,6 +28,8 @@ use crate::sensors::{Fact, Tell};
 use crate::{keys, limits};
 
 use backoff::Backoff;
+
+pub use refresh::Refresh;
 
 const EXPIRED: u16 = 410;
 const INITIAL_END: &str = "k8s.io/initial-events-end";
@@ -47,6 +51,8 @@ pub struct Watch {
     scope: Scope,
     api: Api<Raw>,
     sink: Sink,
+    /// Rings when somebody needs a list of now.
+    bell: Arc<Notify>,
     backoff: Backoff,
     /// The server streams lists; found out by asking.
     can_stream: bool,
@@ -62,6 +68,8 @@ enum Ended {
     Closed,
     /// What was known is too old to go on from.
     Expired,
+    /// Somebody needs a list of now.
+    Asked,
     /// The server does not stream lists.
     CannotStream,
     /// Anything else.
@@ -79,22 +87,30 @@ impl From<kube::Error> for Ended {
 
 impl Watch {
     /// A watch that has seen nothing yet.
-    pub fn new(kind: ObjectKind, scope: Scope, client: Client, sink: Sink) -> Self {
+    pub fn new(
+        kind: ObjectKind,
+        scope: Scope,
+        client: Client,
+        sink: Sink,
+        bell: Arc<Notify>,
+    ) -> Self {
         let api = match &scope {
             Scope::All => Api::all_with(client, &kind),
             Scope::Namespace(name) => Api::namespaced_with(client, name, &kind),
         };
         let backoff = Backoff::new(rand::random());
-        Self { kind, scope, api, sink, backoff, can_stream: true, version: None, told: None }
+        Self { kind, scope, api, sink, bell, backoff, can_stream: true, version: None, told: None }
     }
 
     /// Watches until `stop`.
     pub async fn run(mut self, stop: CancellationToken) {
         loop {
             let began = Instant::now();
+            let bell = Arc::clone(&self.bell);
             let ended = tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
+                () = bell.notified() => Ended::Asked,
                 ended = self.turn() => ended,
             };
             let pause = self.learn(ended, began);
@@ -111,6 +127,10 @@ impl Watch {
             Ended::CannotStream => {
                 self.can_stream = false;
                 return Duration::ZERO;
+            }
+            Ended::Asked => {
+                self.version = None;
+                return if is_short { limits::WATCH_SHORT } else { Duration::ZERO };
             }
             Ended::Closed => "the server closes it at once".to_owned(),
             Ended::Expired => {
@@ -161,12 +181,13 @@ impl Watch {
     /// The list as a stream, then the changes on the same connection.
     async fn stream_list(&mut self) -> Result<(), Ended> {
         let params = WatchParams { send_initial_events: true, ..self.watch_params() };
+        let asked_at = self.sink.cache.uptime();
         // No version: as of now, not as of some cache.
         let opened = self.api.watch(&params, "").await.map_err(|error| match &error {
             kube::Error::Api(status) if matches!(status.code, 400 | 422) => Ended::CannotStream,
             _ => Ended::from(error),
         })?;
-        self.sink.cache.begin_list(self.kind, &self.scope);
+        self.sink.cache.begin_list(self.kind, &self.scope, asked_at);
         self.drain(opened.boxed()).await
     }
 
@@ -174,7 +195,8 @@ impl Watch {
     async fn page_list(&mut self) -> Result<(), Ended> {
         let mut params = ListParams { limit: Some(limits::PAGE), ..ListParams::default() };
         params.label_selector = keys::selector(self.kind);
-        self.sink.cache.begin_list(self.kind, &self.scope);
+        let asked_at = self.sink.cache.uptime();
+        self.sink.cache.begin_list(self.kind, &self.scope, asked_at);
         loop {
             let page = self.api.list(&params).await?;
             for object in page.items {
@@ -210,28 +232,28 @@ impl Watch {
 
     fn take(&mut self, event: WatchEvent<Raw>) -> Result<(), Ended> {
         match event {
-            WatchEvent::Added(object) | WatchEvent::Modified(object) => match &mut self.version {
-                None => self.put(object, Source::List),
-                Some(version) => {
-                    advance(version, object.resource_version());
+            WatchEvent::Added(object) | WatchEvent::Modified(object) => {
+                if self.version.is_none() {
+                    self.put(object, Source::List);
+                } else {
+                    let version = object.resource_version();
                     self.put(object, Source::Event);
+                    self.advance(version);
                 }
-            },
+            }
             WatchEvent::Deleted(object) => {
-                if let Some(version) = &mut self.version {
-                    advance(version, object.resource_version());
-                }
                 let due = self.sink.cache.delete(self.kind, &object.body);
                 // A child mostly goes because its owner did, and each kind comes by a connection
                 // of its own: looking at once would make it again.
                 let is_owner = self.kind == ObjectKind::App || self.kind.is_component();
                 let pause = if is_owner { Duration::ZERO } else { limits::CASCADE_PAUSE };
                 self.sink.queue.due_after(due, pause);
+                self.advance(object.resource_version());
             }
             WatchEvent::Bookmark(bookmark) => {
                 let version = bookmark.metadata.resource_version;
                 if self.version.is_some() {
-                    self.version = Some(version);
+                    self.advance(Some(version));
                 } else if bookmark.metadata.annotations.contains_key(INITIAL_END) {
                     self.end_list(version);
                 }
@@ -248,12 +270,20 @@ impl Watch {
     }
 
     fn end_list(&mut self, version: String) {
-        self.version = Some(version);
         self.told = None;
-        let due = self.sink.cache.end_list(self.kind, &self.scope);
+        let due = self.sink.cache.end_list(self.kind, &self.scope, &version);
+        self.version = Some(version);
         self.wake(due, Lane::Backlog);
         let objects = self.sink.cache.lock().count(self.kind);
         self.tell(WatchState::Listed { objects });
+    }
+
+    /// All up to `version` has arrived, once the first list is complete.
+    fn advance(&mut self, version: Option<String>) {
+        if let (Some(version), true) = (version, self.version.is_some()) {
+            self.sink.cache.advance(self.kind, &self.scope, &version);
+            self.version = Some(version);
+        }
     }
 
     fn wake(&self, due: Due, lane: Lane) {
@@ -273,12 +303,6 @@ impl Watch {
             timeout: u32::try_from(limits::WATCH_LASTS.as_secs()).ok(),
             ..WatchParams::default()
         }
-    }
-}
-
-fn advance(version: &mut String, to: Option<String>) {
-    if let Some(to) = to {
-        *version = to;
     }
 }
 

@@ -39,7 +39,7 @@ impl Rig {
         let queue = Arc::new(Queue::new(1, clock));
         let sink = Sink { cache: Arc::clone(&cache), queue, tell: Tell::default() };
         let client = Client::new(service, "default");
-        let watch = Watch::new(ObjectKind::App, Scope::All, client, sink);
+        let watch = Watch::new(ObjectKind::App, Scope::All, client, sink, Arc::default());
         let stop = CancellationToken::new();
         let task = tokio::spawn(watch.run(stop.clone()));
         sleep(during).await;

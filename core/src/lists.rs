@@ -1,0 +1,93 @@
+//! How new the lists of components are that a decision rests on.
+//!
+//! The set of components that a template was made of is only as new as the lists it was taken
+//! from. The status records their versions along with the intent, so that no process, started
+//! later or slower to hear, takes an older set for the newest one and rolls it out again.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use crate::action::ResourceVersion;
+use crate::key::ObjectKind;
+use crate::snapshot::{ListFacts, Snapshot};
+
+/// The versions of the lists that something was decided on, by the name of the kind.
+pub type Versions = BTreeMap<String, ResourceVersion>;
+
+/// The versions of the lists in this look.
+pub fn versions(lists: &BTreeMap<ObjectKind, ListFacts>) -> Versions {
+    lists.iter().map(|(kind, list)| (kind.kind().to_owned(), list.version.clone())).collect()
+}
+
+/// The kinds whose list in `snapshot` is older than the one that `status` rests on.
+///
+/// A list that was asked for after this version of the status had been seen is not: it holds all
+/// that the writer of the status knew, whatever its version says. So a store that was restored from
+/// a backup, whose versions begin anew, blocks nothing for ever.
+/// Source: kubernetes.io/docs/reference/using-api/api-concepts "resource versions": versions of one
+/// resource compare as integers, and a list without a version is consistent.
+pub fn behind(snapshot: &Snapshot, status: &Map<String, Value>) -> Vec<ObjectKind> {
+    let recorded =
+        |place: &str| status.get(place).and_then(|place| place.get("lists")?.as_object());
+    let recorded: Vec<_> = ["rollout", "template"].into_iter().filter_map(recorded).collect();
+    let is_behind = |kind: &ObjectKind| {
+        let known = snapshot.lists.get(kind);
+        let is_newer = known
+            .zip(snapshot.app_seen_at)
+            .is_some_and(|(known, seen_at)| known.read_at >= seen_at);
+        let mut decided_on =
+            recorded.iter().filter_map(|lists| number(lists.get(kind.kind())?.as_str()?));
+        !is_newer
+            && decided_on
+                .any(|version| known.and_then(|known| number(&known.version)) < Some(version))
+    };
+    ObjectKind::COMPONENTS.into_iter().filter(is_behind).collect()
+}
+
+fn number(version: &str) -> Option<u64> {
+    version.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::time::Uptime;
+
+    fn check(version: &str, read_at: u64, recorded: &Value, expected: &[ObjectKind]) {
+        let mut snapshot: Snapshot = serde_json::from_value(json!({
+            "version": 1, "key": {"namespace": "n", "name": "a"},
+            "now": {"wall": "2030-01-01T00:00:00Z", "uptime": 1000}, "appSeenAt": 500,
+        }))
+        .unwrap();
+        for kind in ObjectKind::COMPONENTS {
+            let facts = ListFacts { version: "100".to_owned(), read_at: Uptime(1) };
+            snapshot.lists.insert(kind, facts);
+        }
+        let facts = ListFacts { version: version.to_owned(), read_at: Uptime(read_at) };
+        snapshot.lists.insert(ObjectKind::Agent, facts);
+        let found = behind(&snapshot, recorded.as_object().unwrap());
+        assert_eq!(found, expected, "{version} read at {read_at}, recorded {recorded}");
+    }
+
+    #[test]
+    fn a_list_is_behind_while_the_status_rests_on_a_newer_one() {
+        let recorded = json!({"rollout": {"lists": {"KasprAgent": "90", "KasprTable": "100"}}});
+        check("89", 1, &recorded, &[ObjectKind::Agent]);
+        check("90", 1, &recorded, &[]);
+        // As numbers, not as text.
+        check("100", 1, &recorded, &[]);
+        let template = json!({"template": {"lists": {"KasprAgent": "90"}}});
+        check("89", 1, &template, &[ObjectKind::Agent]);
+        check("89", 1, &json!({"template": {"inputs": "x"}}), &[]);
+    }
+
+    #[test]
+    fn a_list_that_was_read_after_the_status_is_never_behind() {
+        let recorded = json!({"rollout": {"lists": {"KasprAgent": "90"}}});
+        check("7", 499, &recorded, &[ObjectKind::Agent]);
+        check("7", 500, &recorded, &[]);
+    }
+}
