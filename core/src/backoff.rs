@@ -9,12 +9,24 @@ use crate::outcome::{Answer, Outcome, Outcomes, Refusal};
 use crate::snapshot::Edits;
 use crate::time::Uptime;
 
-/// The pause after the `attempts`-th refusal in a row: doubling, capped, and spread by a quarter
-/// to either side so that many apps do not come back in step.
-pub fn pause(id: &ActionId, attempts: u32) -> Duration {
-    let doubled = limits::BACKOFF_FIRST
-        .saturating_mul(1u32.checked_shl(attempts.saturating_sub(1)).unwrap_or(u32::MAX));
-    let base = doubled.min(limits::BACKOFF_MAX);
+/// The pause after the `attempts`-th refusal of this kind in a row: doubling, capped, and spread
+/// by a quarter to either side so that many apps do not come back in step.
+///
+/// A refusal that says something of the server, or of the moment, has a low cap: nobody edits
+/// anything when the server is back. One that says something of what was asked for has a high one:
+/// mostly only an edit mends it, and that ends the wait.
+pub fn pause(id: &ActionId, attempts: u32, refusal: Refusal) -> Duration {
+    let (first, longest) = match refusal {
+        Refusal::Conflict => (limits::BACKOFF_CONFLICT, limits::BACKOFF_AWAY_MAX),
+        Refusal::Unreachable | Refusal::AnswerLost | Refusal::Busy => {
+            (limits::BACKOFF_FIRST, limits::BACKOFF_AWAY_MAX)
+        }
+        Refusal::Gone | Refusal::Forbidden | Refusal::Invalid | Refusal::Pruned => {
+            (limits::BACKOFF_FIRST, limits::BACKOFF_MAX)
+        }
+    };
+    let doublings = 1u32.checked_shl(attempts.saturating_sub(1)).unwrap_or(u32::MAX);
+    let base = first.saturating_mul(doublings).min(longest);
     base.mul_f64(0.75 + spread(id, attempts) / 2.0)
 }
 
@@ -36,14 +48,14 @@ pub fn blocked_until<'a>(
     now: Uptime,
 ) -> Option<(Uptime, &'a Outcome)> {
     let outcome = outcomes.get(id)?;
-    let until = match &outcome.answer {
+    let refusal = match &outcome.answer {
         Answer::Done { .. } => return None,
-        Answer::Refused { .. } | Answer::Exists { .. } => {
-            outcome.at.after(pause(id, outcome.attempts))
-        }
+        Answer::Refused { refusal, .. } => *refusal,
+        // What has the name goes when somebody takes it away, which is an event.
+        Answer::Exists { .. } => Refusal::Invalid,
     };
-    let is_race = outcome.attempts == 1
-        && matches!(outcome.answer, Answer::Refused { refusal: Refusal::Conflict, .. });
+    let until = outcome.at.after(pause(id, outcome.attempts, refusal));
+    let is_race = outcome.attempts == 1 && refusal == Refusal::Conflict;
     let is_mended = edits.is_some_and(|edits| edits.last > outcome.at);
     (until > now && !is_mended && !is_race).then_some((until, outcome))
 }
@@ -58,11 +70,22 @@ mod tests {
 
     #[test]
     fn pauses_grow_to_a_cap() {
-        let pauses: Vec<Duration> = (1..=12).map(|attempts| pause(&id(), attempts)).collect();
+        let pause = |attempts| pause(&id(), attempts, Refusal::Invalid);
+        let pauses: Vec<Duration> = (1..=12).map(pause).collect();
         assert!(pauses[0] >= limits::BACKOFF_FIRST.mul_f64(0.75));
         assert!(pauses[4] > pauses[0] * 8);
         assert!(pauses.iter().all(|pause| *pause <= limits::BACKOFF_MAX.mul_f64(1.25)));
-        assert!(pause(&id(), u32::MAX) >= limits::BACKOFF_MAX.mul_f64(0.75));
+        assert!(pause(u32::MAX) >= limits::BACKOFF_MAX.mul_f64(0.75));
+    }
+
+    #[test]
+    fn a_server_that_was_away_is_tried_again_soon() {
+        for refusal in [Refusal::Unreachable, Refusal::AnswerLost, Refusal::Busy, Refusal::Conflict]
+        {
+            let longest = pause(&id(), u32::MAX, refusal);
+            assert!(longest <= limits::BACKOFF_AWAY_MAX.mul_f64(1.25), "{refusal}: {longest:?}");
+        }
+        assert!(pause(&id(), 2, Refusal::Conflict) < limits::BACKOFF_FIRST);
     }
 
     #[test]

@@ -25,6 +25,14 @@ pub const BACKOFF_FIRST: Duration = Duration::from_millis(500);
 /// Retries of a refused action are never further apart than this.
 pub const BACKOFF_MAX: Duration = Duration::from_mins(5);
 
+/// The same where the server was away or busy, or somebody was quicker: an app comes to rest within
+/// half a minute after an outage.
+pub const BACKOFF_AWAY_MAX: Duration = Duration::from_secs(15);
+
+/// The base of the pause after a second conflict in a row: the look was as old as the one before,
+/// and the watch is a few milliseconds away.
+pub const BACKOFF_CONFLICT: Duration = Duration::from_millis(50);
+
 /// A condition's message is cut to this many characters: a status of many problems stays small.
 pub const MESSAGE_MAX: usize = 1024;
 

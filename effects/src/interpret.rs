@@ -39,6 +39,8 @@ pub enum Dropped {
     TooLate,
     /// This process no longer leads.
     NotLeading,
+    /// The world as a whole fails, or asked to be left alone.
+    HeldBack,
 }
 
 /// Carries out `plan`, whose status was read at `read_at`.
@@ -80,6 +82,8 @@ impl Walk {
             Some(Dropped::Voided)
         } else if !world.may_act() {
             Some(Dropped::NotLeading)
+        } else if !world.is_open() {
+            Some(Dropped::HeldBack)
         } else if world.now().uptime.since(self.read_at) > limits::PLAN_DEADLINE {
             Some(Dropped::TooLate)
         } else if self.status_refused && step.action.is_irreversible() {
@@ -128,6 +132,7 @@ mod tests {
         answers: RefCell<VecDeque<Answer>>,
         uptime: Cell<u64>,
         leads_for: Cell<usize>,
+        open_for: Cell<usize>,
     }
 
     impl Script {
@@ -136,6 +141,7 @@ mod tests {
                 answers: RefCell::new(answers.iter().cloned().collect()),
                 uptime: Cell::new(0),
                 leads_for: Cell::new(usize::MAX),
+                open_for: Cell::new(usize::MAX),
             }
         }
     }
@@ -158,6 +164,12 @@ mod tests {
         fn may_act(&self) -> bool {
             let left = self.leads_for.get();
             self.leads_for.set(left.saturating_sub(1));
+            left > 0
+        }
+
+        fn is_open(&self) -> bool {
+            let left = self.open_for.get();
+            self.open_for.set(left.saturating_sub(1));
             left > 0
         }
     }
@@ -257,6 +269,14 @@ mod tests {
         let world = Script::of(&[]);
         world.leads_for.set(2);
         let left = ["Create", "Roll", "PatchStatus"].map(|verb| (verb, Dropped::NotLeading));
+        check(&world, &ALL[..2], &left);
+    }
+
+    #[test]
+    fn a_world_that_fails_as_a_whole_is_left_alone() {
+        let world = Script::of(&[done(), refused(Refusal::Unreachable)]);
+        world.open_for.set(2);
+        let left = ["Create", "Roll", "PatchStatus"].map(|verb| (verb, Dropped::HeldBack));
         check(&world, &ALL[..2], &left);
     }
 

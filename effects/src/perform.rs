@@ -21,8 +21,11 @@ pub trait Clock {
     fn now(&self) -> Now;
 }
 
-/// Whether this process may still act: the lease, asked before each request.
+/// Whether the next request may be sent, asked before each.
 pub trait Fence {
-    /// True while nobody else can believe to lead.
+    /// True while nobody else can believe to lead: the lease.
     fn may_act(&self) -> bool;
+
+    /// False while the world as a whole fails, or asked to be left alone.
+    fn is_open(&self) -> bool;
 }

@@ -65,6 +65,10 @@ impl Fence for Hand<'_> {
     fn may_act(&self) -> bool {
         self.cluster.term.holds(self.cluster.clock.now())
     }
+
+    fn is_open(&self) -> bool {
+        self.cluster.gate.closed_until(self.uptime()).is_none()
+    }
 }
 
 impl Perform for Hand<'_> {
@@ -246,14 +250,6 @@ impl Hand<'_> {
         ask: Ask,
     ) -> Result<Value, Failure> {
         let gate = &self.cluster.gate;
-        if gate.closed_until(self.uptime()).is_some() {
-            return Err(Failure {
-                refusal: Refusal::Busy,
-                message: "not sent: the API server fails or asked to be left alone".to_owned(),
-                status: None,
-                retry_after: None,
-            });
-        }
         let path = format!("{}{query}", api::path(of, subresource));
         match self.cluster.api.send(Call { kind: of.kind.kind(), path, ask }).await {
             Ok(answer) => {

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use kaspr_core::key::AppKey;
-use tokio::sync::{Semaphore, watch};
-use tokio::time::sleep_until;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::{sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::error;
 
+use crate::cluster::Cluster;
+use crate::limits;
 use crate::pass::{World, pass};
 use crate::queue::{After, Lane, Queue};
 
@@ -34,8 +36,9 @@ impl Dispatch {
         let mut settled = cluster.cache.settled();
         let mut leads = cluster.term.leads();
         let workers = Arc::new(Semaphore::new(self.workers));
-        // An unsettled cache would read as absent what is only not listed yet.
-        until(&mut settled).await;
+        // A moment's patience spares every app a status of what is only not listed yet. What is not
+        // listed by then is unknown, and stops nothing else.
+        let _ = timeout(limits::FIRST_LISTS_WITHIN, until(&mut settled)).await;
         loop {
             until(&mut leads).await;
             // What another process did meanwhile came by the watches; what it left undone did not.
@@ -51,11 +54,7 @@ impl Dispatch {
 
     async fn lead(&self, workers: &Arc<Semaphore>) {
         let cluster = &self.world.cluster;
-        loop {
-            let Ok(worker) = Arc::clone(workers).acquire_owned().await else { return };
-            while let Some(until) = cluster.gate.closed_until(cluster.clock.uptime()) {
-                sleep_until(cluster.clock.instant(until)).await;
-            }
+        while let Some(worker) = self.admit(workers).await {
             // Nothing waits between the taking of a key and its worker: no key is lost when this
             // future is dropped.
             let key = cluster.queue.next().await;
@@ -66,6 +65,26 @@ impl Dispatch {
                 drop(turn);
                 drop(worker);
             });
+        }
+    }
+}
+
+impl Dispatch {
+    /// A place to work at. After an outage one pass alone finds out whether the server works.
+    async fn admit(&self, workers: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
+        let Cluster { gate, clock, .. } = &self.world.cluster;
+        loop {
+            while let Some(until) = gate.closed_until(clock.uptime()) {
+                sleep_until(clock.instant(until)).await;
+            }
+            let is_probe = gate.is_doubtful();
+            let places = if is_probe { self.workers } else { 1 };
+            let places = u32::try_from(places).unwrap_or(u32::MAX);
+            let worker = Arc::clone(workers).acquire_many_owned(places).await.ok()?;
+            // Those that worked until here may have learned something new.
+            if gate.closed_until(clock.uptime()).is_none() && gate.is_doubtful() == is_probe {
+                return Some(worker);
+            }
         }
     }
 }

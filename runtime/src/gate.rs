@@ -25,6 +25,8 @@ struct State {
     rounds: u32,
     failed_until: Uptime,
     busy_until: Uptime,
+    /// It was closed, and no request has succeeded since.
+    is_doubtful: bool,
 }
 
 impl Gate {
@@ -34,12 +36,18 @@ impl Gate {
         Some(state.failed_until.max(state.busy_until)).filter(|until| *until > now)
     }
 
+    /// Whether one app at a time should try if the server works again.
+    pub fn is_doubtful(&self) -> bool {
+        self.lock().is_doubtful
+    }
+
     /// The server answered as a working server does.
     pub fn tell_works(&self) {
         let mut state = self.lock();
         state.failing.clear();
         state.rounds = 0;
         state.failed_until = Uptime::default();
+        state.is_doubtful = false;
     }
 
     /// A request of `key` was refused: what that says of the server as a whole.
@@ -69,6 +77,7 @@ impl Gate {
             let pause = limits::OUTAGE_FIRST.saturating_mul(1 << state.rounds.min(16));
             state.failed_until = now.after(pause.min(limits::OUTAGE_MAX));
             state.rounds = state.rounds.saturating_add(1);
+            state.is_doubtful = true;
         }
     }
 
@@ -77,6 +86,7 @@ impl Gate {
         let mut state = self.lock();
         let until = now.after(pause.min(limits::RETRY_AFTER_MAX));
         state.busy_until = state.busy_until.max(until);
+        state.is_doubtful = true;
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -106,10 +116,12 @@ mod tests {
             gate.tell_failed(&key(name), Uptime(1));
         }
         assert_eq!(gate.closed_until(Uptime(1)), Some(Uptime(251)));
+        assert!(gate.is_doubtful());
         gate.tell_failed(&key("a"), Uptime(251));
         assert_eq!(gate.closed_until(Uptime(251)), Some(Uptime(751)));
         gate.tell_works();
         assert_eq!(gate.closed_until(Uptime(252)), None);
+        assert!(!gate.is_doubtful());
     }
 
     #[test]

@@ -32,14 +32,19 @@ pub const WATCH_SHORT: Duration = Duration::from_secs(2);
 /// app itself is known by then. A child that somebody else deleted comes back this much later.
 pub const CASCADE_PAUSE: Duration = Duration::from_millis(300);
 
+/// So long the first decisions wait for all lists. One that the API server cannot give holds up
+/// nothing but what needs it.
+pub const FIRST_LISTS_WITHIN: Duration = Duration::from_secs(10);
+
 /// Objects per page where the server cannot stream lists.
 pub const PAGE: u32 = 500;
 
 /// The first pause after a failed watch.
 pub const WATCH_BACKOFF_FIRST: Duration = Duration::from_millis(800);
 
-/// The longest pause between tries of a watch.
-pub const WATCH_BACKOFF_MAX: Duration = Duration::from_secs(30);
+/// The longest pause between tries of a watch: what happens while none is connected is heard this
+/// much later. 11 watches of a server that is away cost one request a second.
+pub const WATCH_BACKOFF_MAX: Duration = Duration::from_secs(10);
 
 /// Watch failures further apart than this have nothing to do with each other.
 pub const WATCH_BACKOFF_FORGET: Duration = Duration::from_mins(2);
@@ -91,7 +96,7 @@ pub const LEASE_DURATION: Duration = Duration::from_secs(15);
 /// The holder renews this often; three renewals may fail before the lease ends.
 pub const LEASE_RENEW: Duration = Duration::from_secs(5);
 
-/// A process without the lease looks at it this often: how long a released lease stays unused.
+/// A process without the lease looks at it this often where it cannot watch it.
 pub const LEASE_LOOK: Duration = Duration::from_secs(1);
 
 /// One request about the lease: short, so that several fit into its duration.

@@ -53,9 +53,10 @@ impl World {
         let key = &snapshot.key;
         self.tell(snapshot, plan, StepFact::all(plan, &report), None);
         // What was sent is a new fact, whatever came of it: only a look makes use of it. What came
-        // too late is decided anew.
-        let is_late = report.skipped.iter().any(|skipped| skipped.why == Dropped::TooLate);
-        let has_news = is_late || !report.outcomes.is_empty();
+        // too late, or while nothing was let through, is decided anew.
+        let is_unsent = |why| matches!(why, Dropped::TooLate | Dropped::HeldBack);
+        let is_unsent = report.skipped.iter().any(|skipped| is_unsent(skipped.why));
+        let has_news = is_unsent || !report.outcomes.is_empty();
         self.memory.drop_unwanted(key, plan);
         self.memory.keep(key, report.outcomes, self.cluster.clock.uptime());
         if !self.cluster.cache.lock().exists(key) {

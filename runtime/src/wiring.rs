@@ -20,7 +20,7 @@ use crate::clock::ProcessClock;
 use crate::cluster::Cluster;
 use crate::dispatch::Dispatch;
 use crate::gate::Gate;
-use crate::lease::{Keeper, LeaseSettings, Term};
+use crate::lease::{Follow, Keeper, LeaseSettings, Term};
 use crate::limits;
 use crate::memory::Memory;
 use crate::pass::World;
@@ -105,7 +105,10 @@ pub async fn run(client: Client, options: Options) -> Result<(), RunError> {
     }
     let keeper = options.lease.clone().map(|settings| {
         let api = Api::new(client.clone(), limits::LEASE_REQUEST_WITHIN, tell.clone());
-        let keeper = Keeper::new(settings, api, clock, Arc::clone(&cluster.term), tell.clone());
+        let (follow, heard) = Follow::new(client.clone(), &settings);
+        tokio::spawn(follow.run(stops.lease.clone()));
+        let term = Arc::clone(&cluster.term);
+        let keeper = Keeper::new(settings, (api, heard), clock, term, tell.clone());
         tokio::spawn(keeper.run(stops.lease.clone()))
     });
     let world = Arc::new(World {

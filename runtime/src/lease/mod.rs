@@ -5,15 +5,17 @@
 //! by their own preconditions.
 
 mod decide;
+mod follow;
 mod term;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use kaspr_core::outcome::Refusal;
-use kaspr_core::time::Now;
+use kaspr_core::time::{Now, Uptime};
 use kaspr_effects::Clock;
 use serde_json::{Value, json};
+use tokio::sync::watch;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
@@ -22,6 +24,8 @@ use crate::clock::ProcessClock;
 use crate::limits;
 use crate::sensors::fact::LeaseFact;
 use crate::sensors::{Fact, Tell};
+
+pub use follow::{Follow, Heard};
 
 pub use decide::{Act, Sighting, decide, micro_time};
 pub use term::Term;
@@ -50,6 +54,8 @@ pub struct Keeper {
     clock: ProcessClock,
     term: Arc<Term>,
     tell: Tell,
+    /// What others make of the lease.
+    heard: watch::Receiver<Heard>,
     seen: Option<Sighting>,
     /// What was told last, so that nothing is told twice in a row.
     told: Option<String>,
@@ -59,12 +65,12 @@ impl Keeper {
     /// A keeper that holds nothing.
     pub fn new(
         settings: LeaseSettings,
-        api: Api,
+        (api, heard): (Api, watch::Receiver<Heard>),
         clock: ProcessClock,
         term: Arc<Term>,
         tell: Tell,
     ) -> Self {
-        Self { settings, api, clock, term, tell, seen: None, told: None }
+        Self { settings, api, clock, term, tell, heard, seen: None, told: None }
     }
 
     /// Works until `stop`, then gives the lease back so that a successor takes over at once.
@@ -73,7 +79,14 @@ impl Keeper {
         while !stop.is_cancelled() {
             let pause = self.turn().await;
             self.check();
-            tokio::select! { biased; () = stop.cancelled() => break, () = sleep(pause) => {} }
+            let waits = !self.is_holder();
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                // Its own renewals are no news to a holder.
+                Ok(()) = self.heard.changed(), if waits => {}
+                () = sleep(pause) => {}
+            }
         }
         self.release().await;
     }
@@ -89,7 +102,7 @@ impl Keeper {
         let written = match decide(self.seen.as_ref(), &self.settings.identity, now.uptime) {
             Act::Wait => {
                 self.wait();
-                return limits::LEASE_LOOK;
+                return self.patience(now.uptime);
             }
             Act::Create => self.create(now).await,
             Act::Renew => self.write(now, None).await,
@@ -120,7 +133,20 @@ impl Keeper {
         self.seen.as_ref().is_some_and(|seen| seen.holder == self.settings.identity)
     }
 
+    /// How long nothing is to be done: until the lease is stale, unless a change is heard first.
+    fn patience(&self, now: Uptime) -> Duration {
+        let stale_at = self.seen.as_ref().map(|seen| seen.since.after(seen.duration));
+        let left = stale_at.map_or(Duration::ZERO, |at| at.since(now));
+        if self.heard.borrow().is_live { left } else { left.min(limits::LEASE_LOOK) }
+    }
+
+    /// Learns how the lease stands: from what was heard, or by asking.
     async fn look(&mut self) -> Result<(), Failure> {
+        let heard = self.heard.borrow_and_update().clone();
+        if let Heard { is_live: true, lease: Some(body) } = heard {
+            self.seen = Some(Sighting::read(&body, self.seen.as_ref(), self.clock.uptime()));
+            return Ok(());
+        }
         match self.send(Ask::Get).await {
             Ok(body) => {
                 let now = self.clock.uptime();

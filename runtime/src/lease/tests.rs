@@ -87,7 +87,9 @@ impl Process {
         let (term, clock, stop) =
             (Arc::new(Term::none()), ProcessClock::start(), CancellationToken::new());
         let api = Api::new(server.client(), limits::LEASE_REQUEST_WITHIN, Tell::default());
-        let keeper = Keeper::new(settings, api, clock, Arc::clone(&term), Tell::default());
+        let (follow, heard) = Follow::new(server.client(), &settings);
+        tokio::spawn(follow.run(stop.clone()));
+        let keeper = Keeper::new(settings, (api, heard), clock, Arc::clone(&term), Tell::default());
         let task = tokio::spawn(keeper.run(stop.clone()));
         Self { term, clock, stop, task }
     }

@@ -63,6 +63,7 @@ fn words(why: Dropped) -> &'static str {
         Dropped::NeedFailed => "something that it needs failed",
         Dropped::TooLate => "the plan is too old",
         Dropped::NotLeading => "this process does not lead",
+        Dropped::HeldBack => "the API server fails or asked to be left alone",
     }
 }
 
