@@ -101,8 +101,6 @@ pub enum Action {
 pub enum Precondition {
     /// Nothing of that name is there: the create-only apply, 201 or 409.
     Absent,
-    /// An object with this uid is there, in whatever version.
-    Uid(Uid),
     /// The object is exactly as it was read.
     #[serde(rename_all = "camelCase")]
     Version {

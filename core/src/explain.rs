@@ -141,7 +141,6 @@ fn over(action: &Action) -> String {
     match action {
         Action::Apply { over, .. } | Action::Roll { over, .. } => match over {
             Precondition::Absent => String::new(),
-            Precondition::Uid(uid) => format!(" (uid {uid})"),
             Precondition::Version { uid, resource_version } => {
                 format!(" (uid {uid}, version {resource_version})")
             }

@@ -134,7 +134,6 @@ impl Hand<'_> {
         match over {
             // No object ever has version 1: create, or 409.
             Precondition::Absent => set_meta(&mut body, "resourceVersion", "1"),
-            Precondition::Uid(uid) => set_meta(&mut body, "uid", uid),
             Precondition::Version { uid, resource_version } => {
                 set_meta(&mut body, "uid", uid);
                 set_meta(&mut body, "resourceVersion", resource_version);

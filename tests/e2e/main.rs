@@ -22,5 +22,6 @@ mod cost;
 mod crashes;
 mod drift;
 mod edits;
+mod failover;
 mod isolation;
 mod lease;

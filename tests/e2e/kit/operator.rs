@@ -54,10 +54,15 @@ impl Operator {
         self.process = spawn(self.cluster, &self.args, self.port, &self.log);
     }
 
+    /// Sends it a signal by name.
+    pub(crate) fn signal(&self, name: &str) {
+        let (name, pid) = (format!("-{name}"), self.process.id().to_string());
+        assert!(Command::new("kill").args([name, pid]).status().unwrap().success());
+    }
+
     /// Asks it to stop, and waits until it has.
     pub(crate) fn stop(&mut self) {
-        let pid = self.process.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        self.signal("TERM");
         let status = self.process.wait().unwrap();
         assert!(status.success(), "the operator ended with {status} when it was asked to stop");
     }

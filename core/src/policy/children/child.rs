@@ -64,7 +64,7 @@ fn bring(context: &Context<'_>, wanted: Wanted<'_>, seen: Seen<&Child<'_>>, verd
                             return;
                         }
                     }
-                    let over = precondition(&manifest, child);
+                    let over = precondition(child);
                     act(verdict, stage, Action::Apply { manifest, over }, because);
                 }
             }
@@ -85,7 +85,7 @@ fn create(context: &Context<'_>, wanted: Wanted<'_>, verdict: &mut Verdict) {
     let child = Child::of(found);
     let because = match holder(context, owner, &child) {
         Holder::Ours | Holder::Adoptable if !child.meta.is_deleting => {
-            let over = precondition(&manifest, &child);
+            let over = precondition(&child);
             let action = Action::Apply { manifest, over };
             return act(verdict, stage, action, Reason::Adopted);
         }
@@ -139,14 +139,12 @@ pub(super) fn ownership_first(
     })
 }
 
-/// A StatefulSet is applied over the very version that was read, since the apply repeats its pod
-/// template; anything else over whatever version this object has by then.
-fn precondition(manifest: &Manifest, child: &Child<'_>) -> Precondition {
-    let uid = child.meta.uid.clone();
-    if manifest.object.kind == ObjectKind::StatefulSet {
-        Precondition::Version { uid, resource_version: child.meta.resource_version.clone() }
-    } else {
-        Precondition::Uid(uid)
+/// An object is applied over the very version that was read: a process that stood still in the
+/// middle of a request, and has a successor by now, changes nothing on its old view.
+fn precondition(child: &Child<'_>) -> Precondition {
+    Precondition::Version {
+        uid: child.meta.uid.clone(),
+        resource_version: child.meta.resource_version.clone(),
     }
 }
 

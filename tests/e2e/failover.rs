@@ -1,0 +1,172 @@
+//! Of two operators one works; the other takes over when it may, and not before.
+
+use std::time::{Duration, Instant};
+
+use futures::future::join_all;
+use serde_json::json;
+
+use crate::kit::fixtures::app;
+use crate::kit::{Asked, Audit, Cluster, Operator, Space, e2e_alone, eventually, text_at};
+
+const TRIALS: usize = 20;
+/// So many pairs at a time: most of a trial is waiting.
+const PAIRS: usize = 4;
+
+/// As the flags below say.
+const LEASE: Duration = Duration::from_secs(3);
+/// A leader that is told to stop hands over within this time.
+const HANDED_OVER: Duration = Duration::from_secs(2);
+/// A leader that dies is followed within this time after its lease.
+const FOLLOWED: Duration = Duration::from_secs(1);
+
+#[test]
+fn a_leader_that_is_told_to_stop_hands_over() {
+    each_pair("handed", async |pair, _| {
+        let begin = Instant::now();
+        pair.leader.stop();
+        pair.successor_leads().await;
+        let took = begin.elapsed();
+        assert!(took < HANDED_OVER, "a lease that was given back stayed unused for {took:?}");
+        pair.works(2).await;
+        took
+    });
+}
+
+#[test]
+fn a_leader_that_dies_is_followed() {
+    each_pair("followed", async |pair, _| {
+        let begin = Instant::now();
+        pair.leader.kill();
+        pair.successor_leads().await;
+        let took = begin.elapsed();
+        assert!(took < LEASE + FOLLOWED, "the lease of a dead holder was kept for {took:?}");
+        pair.works(2).await;
+        took
+    });
+}
+
+#[test]
+fn a_leader_that_stood_still_beyond_its_lease_writes_nothing_on_an_old_view() {
+    each_pair("still", async |pair, trial| {
+        // It stands still in the middle of its work: somewhere between hearing and the last answer.
+        pair.edit(2).await;
+        tokio::time::sleep(Duration::from_millis(2 * u64::try_from(trial).unwrap())).await;
+        pair.leader.signal("STOP");
+        let begin = Instant::now();
+        pair.successor_leads().await;
+        let took = begin.elapsed();
+        pair.works(3).await;
+        pair.is_quiet().await;
+        let audit = Audit::since_now(pair.cluster).await;
+        pair.leader.signal("CONT");
+        eventually("the old leader has noticed", async || {
+            let is_told = pair.leader.log().contains("leads no more");
+            if is_told { Ok(()) } else { Err("it has not said so".to_owned()) }
+        })
+        .await;
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let asked = audit.asked(&[&pair.space.name]).await;
+        // What was on its way when it stood still is refused: each request names what it was
+        // decided on.
+        let is_accepted = |one: &&Asked| one.is_write() && one.is_of_app() && one.code < 300;
+        let writes: Vec<_> = asked.iter().filter(is_accepted).collect();
+        assert!(writes.is_empty(), "on an old view: {writes:#?}");
+        took
+    });
+}
+
+/// Two operators under one lease of their own, and an app.
+struct Pair {
+    cluster: &'static Cluster,
+    space: Space,
+    lease: String,
+    leader: Operator,
+    successor: Operator,
+}
+
+/// Runs every trial with a fresh pair, and says how long it took.
+fn each_pair(name: &'static str, trial: impl AsyncFn(&mut Pair, usize) -> Duration) {
+    e2e_alone(async |cluster: &'static Cluster| {
+        let mut took = Vec::new();
+        for round in 0..TRIALS / PAIRS {
+            let trials = (0..PAIRS).map(async |at| {
+                let mut pair = Pair::start(cluster, name).await;
+                let took = trial(&mut pair, round * PAIRS + at).await;
+                pair.space.done().await;
+                took
+            });
+            took.extend(join_all(trials).await);
+        }
+        took.sort_unstable();
+        eprintln!("{name}: from {:.0?} to {:.0?}", took[0], took[took.len() - 1]);
+    });
+}
+
+impl Pair {
+    async fn start(cluster: &'static Cluster, name: &str) -> Self {
+        let space = Space::new(cluster, name).await;
+        let lease = space.name.clone();
+        let start = || {
+            let flags = [
+                ["--lease-namespace", &space.name],
+                ["--lease-name", &lease],
+                ["--lease-duration", "3s"],
+                ["--lease-renew", "1s"],
+                ["--settle", "0s"],
+            ];
+            Operator::with(cluster, &[&space.name], flags.as_flattened())
+        };
+        let leader = start();
+        is_held_by(&space, &lease, &leader).await;
+        let successor = start();
+        successor.is_ready().await;
+        let pair = Self { cluster, space, lease, leader, successor };
+        let mut small = app("shop");
+        small["spec"]["replicas"] = json!(1);
+        pair.space.apply(&[small]).await;
+        pair.space.is_settled("shop").await;
+        let idle = !pair.successor.log().contains("Apply ");
+        assert!(idle, "the second worked too:\n{}", pair.successor.log());
+        pair
+    }
+
+    async fn successor_leads(&self) {
+        is_held_by(&self.space, &self.lease, &self.successor).await;
+    }
+
+    async fn edit(&self, replicas: i64) {
+        self.space.edit("KasprApp", "shop", json!({"spec": {"replicas": replicas}})).await;
+    }
+
+    /// Somebody carries out an edit.
+    async fn works(&self, replicas: i64) {
+        self.edit(replicas).await;
+        let scaler = "HorizontalPodAutoscaler";
+        self.space.has(scaler, "shop-app-hpa", "/spec/maxReplicas", &json!(replicas)).await;
+        self.space.is_settled("shop").await;
+    }
+
+    /// Waits until the last counters are written.
+    async fn is_quiet(&self) {
+        eventually("nothing is left to write", async || {
+            let audit = Audit::since_now(self.cluster).await;
+            tokio::time::sleep(Duration::from_secs(6)).await;
+            let asked = audit.asked(&[&self.space.name]).await;
+            let left = asked.iter().filter(|one| one.is_of_app()).count();
+            if left == 0 { Ok(()) } else { Err(format!("{left} requests")) }
+        })
+        .await;
+    }
+}
+
+async fn is_held_by(space: &Space, lease: &str, operator: &Operator) {
+    let path = "/apis/coordination.k8s.io/v1";
+    let path = format!("{path}/namespaces/{}/leases/{lease}", space.name);
+    eventually("the lease has its holder", async || {
+        let answer = space.api.get(&path).await;
+        let holder = text_at(&answer.body, "/spec/holderIdentity");
+        let is_it = holder.split('_').nth(1) == Some(&operator.pid().to_string());
+        if is_it { Ok(()) } else { Err(format!("it is {holder:?}")) }
+    })
+    .await;
+}
