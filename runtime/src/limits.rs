@@ -46,6 +46,9 @@ pub const WATCH_BACKOFF_FIRST: Duration = Duration::from_millis(800);
 /// much later. 11 watches of a server that is away cost one request a second.
 pub const WATCH_BACKOFF_MAX: Duration = Duration::from_secs(10);
 
+/// The same where a right is missing, or the kind: only a person changes that.
+pub const WATCH_REFUSED_MAX: Duration = Duration::from_secs(30);
+
 /// Watch failures further apart than this have nothing to do with each other.
 pub const WATCH_BACKOFF_FORGET: Duration = Duration::from_mins(2);
 

@@ -22,8 +22,8 @@ impl Backoff {
         Self { failures: 0, last: None, jitter: StdRng::seed_from_u64(seed) }
     }
 
-    /// The pause after a failure that happened now.
-    pub(super) fn next(&mut self, now: Instant) -> Duration {
+    /// The pause after a failure that happened now, `longest` at most.
+    pub(super) fn next(&mut self, now: Instant, longest: Duration) -> Duration {
         let is_old =
             |last: Instant| now.saturating_duration_since(last) > limits::WATCH_BACKOFF_FORGET;
         if self.last.is_none_or(is_old) {
@@ -32,7 +32,7 @@ impl Backoff {
         self.last = Some(now);
         let doubled = limits::WATCH_BACKOFF_FIRST.saturating_mul(1 << self.failures.min(16));
         self.failures = self.failures.saturating_add(1);
-        doubled.min(limits::WATCH_BACKOFF_MAX).mul_f64(self.jitter.random_range(0.75..1.25))
+        doubled.min(longest).mul_f64(self.jitter.random_range(0.75..1.25))
     }
 }
 
@@ -46,7 +46,7 @@ mod tests {
         let mut now = Instant::now();
         let mut pauses = Vec::new();
         for _ in 0..8 {
-            let pause = backoff.next(now);
+            let pause = backoff.next(now, limits::WATCH_BACKOFF_MAX);
             pauses.push(pause);
             now += pause;
         }
@@ -54,6 +54,9 @@ mod tests {
         assert!(
             pauses[7] > limits::WATCH_BACKOFF_MAX / 2 && pauses[7] < limits::WATCH_BACKOFF_MAX * 2
         );
-        assert!(backoff.next(now + limits::WATCH_BACKOFF_FORGET * 2) < Duration::from_secs(1));
+        assert!(
+            backoff.next(now + limits::WATCH_BACKOFF_FORGET * 2, limits::WATCH_BACKOFF_MAX)
+                < Duration::from_secs(1)
+        );
     }
 }

@@ -122,6 +122,7 @@ impl Watch {
     fn learn(&mut self, ended: Ended, began: Instant) -> Duration {
         let now = Instant::now();
         let is_short = now.saturating_duration_since(began) < limits::WATCH_SHORT;
+        let mut longest = limits::WATCH_BACKOFF_MAX;
         let why = match ended {
             Ended::Closed if !is_short => return Duration::ZERO,
             Ended::CannotStream => {
@@ -141,29 +142,33 @@ impl Watch {
                 "what was known is too old, again and again".to_owned()
             }
             Ended::Failed(error) => {
-                self.note_refusal(&error);
+                if self.note_refusal(&error) {
+                    longest = limits::WATCH_REFUSED_MAX;
+                }
                 words(&error)
             }
         };
         self.sink.cache.set_live(self.kind, &self.scope, false);
-        let pause = self.backoff.next(now);
+        let pause = self.backoff.next(now, longest);
         let is_repeated = self.told.as_ref() == Some(&why);
         self.told = Some(why.clone());
         self.tell(WatchState::Failed { why, pause, is_repeated });
         pause
     }
 
-    /// Some refusals last until a person acts: nobody waits for such a list.
-    fn note_refusal(&mut self, error: &kube::Error) {
-        let kube::Error::Api(status) = error else { return };
+    /// Some refusals last until a person acts: nobody waits for such a list. Says whether this is
+    /// one of them.
+    fn note_refusal(&mut self, error: &kube::Error) -> bool {
+        let kube::Error::Api(status) = error else { return false };
         let why = match status.code {
             403 => Listing::Forbidden,
             404 => Listing::Missing,
-            _ => return,
+            _ => return false,
         };
         self.version = None;
         let due = self.sink.cache.refuse(self.kind, &self.scope, why);
         self.sink.queue.due(due, Lane::Backlog);
+        true
     }
 
     async fn turn(&mut self) -> Ended {
