@@ -23,5 +23,6 @@ mod crashes;
 mod drift;
 mod edits;
 mod failover;
+mod faults;
 mod isolation;
 mod lease;

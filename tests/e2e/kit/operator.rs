@@ -3,17 +3,19 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::cluster::Cluster;
 use super::eventually;
+use super::proxy::Proxy;
 
 /// It runs until it is dropped. Its log is printed when the test fails.
 pub(crate) struct Operator {
     cluster: &'static Cluster,
+    kubeconfig: PathBuf,
     process: Child,
     log: PathBuf,
     port: u16,
@@ -28,6 +30,25 @@ impl Operator {
 
     /// Starts one with more flags.
     pub(crate) fn with(cluster: &'static Cluster, namespaces: &[&str], flags: &[&str]) -> Self {
+        Self::by(cluster, &cluster.operator_kubeconfig, namespaces, flags)
+    }
+
+    /// Starts one that reaches the API server through a proxy.
+    pub(crate) fn through(
+        proxy: &Proxy,
+        cluster: &'static Cluster,
+        namespaces: &[&str],
+        flags: &[&str],
+    ) -> Self {
+        Self::by(cluster, proxy.kubeconfig(), namespaces, flags)
+    }
+
+    fn by(
+        cluster: &'static Cluster,
+        kubeconfig: &Path,
+        namespaces: &[&str],
+        flags: &[&str],
+    ) -> Self {
         static STARTED: AtomicUsize = AtomicUsize::new(0);
         let number = STARTED.fetch_add(1, Ordering::Relaxed);
         let log = cluster.dir.join(format!("operator-{number}.log"));
@@ -38,8 +59,9 @@ impl Operator {
             .map(str::to_owned)
             .collect();
         let port = free_port();
-        let process = spawn(cluster, &args, port, &log);
-        Self { cluster, process, log, port, args }
+        let kubeconfig = kubeconfig.to_owned();
+        let process = spawn(cluster, &kubeconfig, &args, (port, &log));
+        Self { cluster, kubeconfig, process, log, port, args }
     }
 
     /// Ends it as a crash would.
@@ -51,7 +73,8 @@ impl Operator {
     /// Starts it again with the same flags.
     pub(crate) fn start(&mut self) {
         self.port = free_port();
-        self.process = spawn(self.cluster, &self.args, self.port, &self.log);
+        let (port, log) = (self.port, &self.log);
+        self.process = spawn(self.cluster, &self.kubeconfig, &self.args, (port, log));
     }
 
     /// Sends it a signal by name.
@@ -113,12 +136,17 @@ impl Drop for Operator {
     }
 }
 
-fn spawn(cluster: &Cluster, args: &[String], port: u16, log: &PathBuf) -> Child {
+fn spawn(
+    cluster: &Cluster,
+    kubeconfig: &Path,
+    args: &[String],
+    (port, log): (u16, &Path),
+) -> Child {
     let file: File = OpenOptions::new().create(true).append(true).open(log).unwrap();
     Command::new(&cluster.operator)
         .args(["run", "--log-level", "debug", "--metrics-port", &port.to_string()])
         .arg("--kubeconfig")
-        .arg(&cluster.operator_kubeconfig)
+        .arg(kubeconfig)
         .args(args)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
@@ -128,7 +156,7 @@ fn spawn(cluster: &Cluster, args: &[String], port: u16, log: &PathBuf) -> Child 
 }
 
 /// A port that was free a moment ago, below those that the kernel gives to connections.
-fn free_port() -> u16 {
+pub(super) fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(FIRST_PORT);
     loop {
         let port = NEXT.fetch_add(1, Ordering::Relaxed);
