@@ -90,6 +90,11 @@ impl Operator {
         assert!(status.success(), "the operator ended with {status} when it was asked to stop");
     }
 
+    /// Whether the process still runs.
+    pub(crate) fn is_alive(&mut self) -> bool {
+        self.process.try_wait().unwrap().is_none()
+    }
+
     pub(crate) fn pid(&self) -> u32 {
         self.process.id()
     }

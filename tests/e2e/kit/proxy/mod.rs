@@ -28,12 +28,11 @@ use tokio::task::{AbortHandle, JoinSet};
 use super::cluster::Cluster;
 use super::operator::free_port;
 
-use self::rule::Switch;
 use self::serve::Shared;
 
 pub(crate) use self::asked::Verb;
 pub(crate) use self::record::Record;
-pub(crate) use self::rule::{Fault, Rule};
+pub(crate) use self::rule::{Fault, Rule, Switch};
 
 /// It runs until it is dropped; then its connections end.
 pub(crate) struct Proxy {
