@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use serde_json::{Value, json};
 
 use crate::kit::fixtures::{agent, app, pipeline, table, two_of_each_kind};
-use crate::kit::{Cluster, Operator, Space, alike, difference, e2e, eventually, everything};
+use crate::kit::{Cluster, Operator, Space, alike, differ, e2e, eventually, everything};
 
 const CRASHES: usize = 20;
 
@@ -43,19 +43,6 @@ fn twenty_crashes_during_a_rollout_end_where_none_ends() {
         crashed.done().await;
         calm.done().await;
     });
-}
-
-/// The first difference between two sets of objects.
-fn differ(one: &BTreeMap<String, Value>, two: &BTreeMap<String, Value>) -> Result<(), String> {
-    let names = |of: &BTreeMap<String, Value>| of.keys().cloned().collect::<Vec<_>>();
-    if names(one) != names(two) {
-        return Err(format!("{:?} here, {:?} there", names(one), names(two)));
-    }
-    let pairs = one.iter().zip(two.values());
-    let mut found = pairs.filter_map(|((title, object), other)| {
-        difference(object, other, "").map(|why| format!("{title}: {why}"))
-    });
-    found.next().map_or(Ok(()), Err)
 }
 
 async fn children(space: &Space) -> BTreeMap<String, Value> {

@@ -1,8 +1,10 @@
 //! What the operator does while the API server fails it: requests refused, answers lost, watches
 //! silent, the server gone. A proxy of the kit plays the server's part in that.
 
+mod every_request;
 mod lists;
 mod spoiled;
+mod talk;
 mod visible;
 
 use std::env;

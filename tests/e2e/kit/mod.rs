@@ -18,14 +18,14 @@ pub(crate) use self::audit::{Asked, Audit, summary};
 pub(crate) use self::cluster::{Cluster, checkout, e2e, e2e_alone};
 pub(crate) use self::everything::everything;
 pub(crate) use self::history::History;
-pub(crate) use self::normal::{alike, difference, normal};
+pub(crate) use self::normal::{alike, differ, difference, normal};
 pub(crate) use self::operator::Operator;
 pub(crate) use self::proxy::{Fault, Proxy, Record, Rule, Switch, Verb, client};
 pub(crate) use self::space::{COMPONENTS, Space, condition, name_of, text_at};
 
 /// How long the world may take for anything. Nothing is asserted about time by it: it only ends
 /// tests that would wait for ever. A busy machine takes tens of seconds for three pods.
-const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Looks at the world until it is as it should be.
 pub(crate) async fn eventually<T>(what: &str, look: impl AsyncFn() -> Result<T, String>) -> T {

@@ -1,5 +1,7 @@
 //! Objects as they compare: what is wanted of them, not what happened to them.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 /// The object without what differs from one making to the next.
@@ -42,6 +44,22 @@ pub(crate) fn difference(one: &Value, two: &Value, path: &str) -> Option<String>
         _ if one == two => None,
         _ => Some(format!("{path}: {one} is not {two}")),
     }
+}
+
+/// The first difference between two sets of objects, by kind and name.
+pub(crate) fn differ(
+    one: &BTreeMap<String, Value>,
+    two: &BTreeMap<String, Value>,
+) -> Result<(), String> {
+    let names = |of: &BTreeMap<String, Value>| of.keys().cloned().collect::<Vec<_>>();
+    if names(one) != names(two) {
+        return Err(format!("{:?} here, {:?} there", names(one), names(two)));
+    }
+    let pairs = one.iter().zip(two.values());
+    let mut found = pairs.filter_map(|((title, object), other)| {
+        difference(object, other, "").map(|why| format!("{title}: {why}"))
+    });
+    found.next().map_or(Ok(()), Err)
 }
 
 fn remove(object: &mut Value, path: &[&str]) {
