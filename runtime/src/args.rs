@@ -6,6 +6,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::SignedDuration;
 
+use crate::lease::LEASE_NAME;
+
 /// Runs Kaspr apps on Kubernetes.
 #[derive(Debug, Parser)]
 #[command(name = "kaspr-operator", version, about)]
@@ -121,7 +123,7 @@ pub struct LeaseArgs {
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration)]
     pub lease_renew: Duration,
     /// Its name
-    #[arg(long, value_name = "NAME", default_value = "kaspr-operator")]
+    #[arg(long, value_name = "NAME", default_value = LEASE_NAME)]
     pub lease_name: String,
     /// Its namespace [env: POD_NAMESPACE] [default: the namespace of this process]
     #[arg(long, value_name = "NAME", value_parser = namespace)]

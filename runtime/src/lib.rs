@@ -19,6 +19,7 @@ pub mod memory;
 pub mod object;
 pub mod pass;
 pub mod queue;
+pub mod rights;
 pub mod sensors;
 pub mod settings;
 pub mod watch;

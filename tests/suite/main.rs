@@ -4,4 +4,5 @@
 mod check;
 mod defects;
 mod properties;
+mod rights;
 mod scenarios;

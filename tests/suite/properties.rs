@@ -7,6 +7,7 @@ use kaspr_core::snapshot::Snapshot;
 use kaspr_core::{ObjectKind, Reason, decide, explain};
 use kaspr_fixtures::World;
 use kaspr_fixtures::strategies::{LISTED, unseen, worlds};
+use kaspr_runtime::rights::{Deed, deeds};
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
 use serde_json::{Value, json};
@@ -122,6 +123,15 @@ proptest! {
                     .pointer("/metadata/annotations/kaspr.io~1template-inputs").cloned();
                 prop_assert!(meant.is_some() && meant == inputs);
             }
+        }
+    }
+
+    /// No action needs a right that the operator does not have.
+    #[test]
+    fn rights_cover_every_action(world in worlds()) {
+        for step in decide(&world.snapshot()).steps {
+            let (kind, deed) = (step.action.object().kind, Deed::of(&step.action));
+            prop_assert!(deeds(kind).contains(&deed), "{deed:?} of a {kind:?}");
         }
     }
 

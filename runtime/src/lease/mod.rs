@@ -32,6 +32,9 @@ pub use term::Term;
 
 const API_VERSION: &str = "coordination.k8s.io/v1";
 
+/// The name of the lease, unless another is asked for.
+pub const LEASE_NAME: &str = "kaspr-operator";
+
 /// Which lease, and how it is held.
 #[derive(Clone, Debug)]
 pub struct LeaseSettings {
