@@ -10,7 +10,8 @@ const USAGE: &str = "usage: cargo xtask COMMAND
 
   check                  format, lints, tidy, generated files: all that needs no cluster
   tidy                   sizes, arrows between crates, paths, runbook, links
-  generate [--check]     writes deploy/crds from the types, or says what is stale
+  generate [--check]     writes what follows from the code (CRDs, roles, install files), or
+                         says what is stale
   test [ARGS…]           builds operator and control plane, then cargo test --workspace ARGS
   demo                   the operator at work on a control plane of its own, told step by step
   cluster build|up|down  a real control plane on this machine, without containers

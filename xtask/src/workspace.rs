@@ -57,6 +57,19 @@ pub(crate) fn files() -> Result<Vec<String>> {
     Ok(files)
 }
 
+/// `target` as seen from `folder`, with `..` resolved.
+pub(crate) fn joined(folder: &str, target: &str) -> String {
+    let mut parts: Vec<&str> = folder.split('/').filter(|part| !part.is_empty()).collect();
+    for part in target.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    parts.join("/")
+}
+
 /// Where cargo puts a program of the workspace.
 pub(crate) fn built(program: &str) -> PathBuf {
     let target =

@@ -1,6 +1,7 @@
 //! What must stand in no file, and links that must lead somewhere.
 
 use super::{Finding, Source};
+use crate::workspace::joined;
 
 /// Folders at the root of somebody's machine, without their slash: this file is looked at too.
 const MACHINE_ROOTS: [&str; 3] = ["work", "root", "home"];
@@ -73,19 +74,6 @@ fn dead_links(path: &str, line: &str, exists: &dyn Fn(&str) -> bool) -> Vec<Stri
         .filter(|target| !exists(&joined(folder, target)))
         .map(str::to_owned)
         .collect()
-}
-
-/// `target` as seen from `folder`, with `..` resolved.
-fn joined(folder: &str, target: &str) -> String {
-    let mut parts: Vec<&str> = folder.split('/').filter(|part| !part.is_empty()).collect();
-    for part in target.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => drop(parts.pop()),
-            part => parts.push(part),
-        }
-    }
-    parts.join("/")
 }
 
 #[cfg(test)]
