@@ -10,8 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
 //go:embed audit-policy.yaml
@@ -27,6 +25,7 @@ type cluster struct {
 	Store        string       `json:"store"`
 	Ports        ports        `json:"ports"`
 	FeatureGates string       `json:"featureGates,omitempty"`
+	OperatorUser string       `json:"operatorUser,omitempty"`
 	Pids         map[part]int `json:"pids"`
 }
 
@@ -43,10 +42,11 @@ func (c *cluster) log(name part) string            { return filepath.Join(c.dir,
 func (c *cluster) pki(file string) string          { return filepath.Join(c.dir, "pki", file) }
 func (c *cluster) server() string                  { return fmt.Sprintf("https://127.0.0.1:%d", c.Ports.APIServer) }
 func (c *cluster) auditPolicy() string             { return filepath.Join(c.dir, "audit-policy.yaml") }
+func (c *cluster) operatorKubeconfig() string      { return filepath.Join(c.dir, "operator.kubeconfig") }
 func (c *cluster) kubeconfig(user identity) string { return filepath.Join(c.dir, user.kubeconfig) }
 
 // up starts everything, each part when what it needs is there, and returns when all of it is usable.
-func (c *cluster) up(ctx context.Context, manifests []*unstructured.Unstructured) error {
+func (c *cluster) up(ctx context.Context, found manifests) error {
 	if err := c.prepare(); err != nil {
 		return err
 	}
@@ -60,7 +60,7 @@ func (c *cluster) up(ctx context.Context, manifests []*unstructured.Unstructured
 		}
 	}
 	// Controllers look for new kinds only every 30 s: all kinds must be there before they start.
-	if err := c.install(ctx, manifests); err != nil {
+	if err := c.install(ctx, found); err != nil {
 		return err
 	}
 	for _, name := range []part{controllerManagerPart, fakeNodePart} {
@@ -94,7 +94,7 @@ func (c *cluster) prepare() error {
 	if c.Store, err = makeStore(c.dir); err != nil {
 		return err
 	}
-	c.Pids = map[part]int{}
+	c.Pids, c.OperatorUser = map[part]int{}, ""
 	if err := c.save(); err != nil {
 		return errors.Join(err, os.RemoveAll(c.Store))
 	}

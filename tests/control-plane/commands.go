@@ -20,16 +20,14 @@ func upCommand(args []string) error {
 	flags := flag.NewFlagSet("up", flag.ExitOnError)
 	dir := dirFlag(flags)
 	gates := flags.String("feature-gates", "", "of the API server and the controller manager")
-	var crdDirs []string
-	flags.Func("crds", "directory of CustomResourceDefinitions to install (again and again)", func(dir string) error {
-		crdDirs = append(crdDirs, dir)
-		return nil
-	})
+	var crdDirs, installFiles []string
+	flags.Func("crds", "directory of CustomResourceDefinitions to install (again and again)", collect(&crdDirs))
+	flags.Func("install", "file with the operator's ServiceAccount and roles (again and again)", collect(&installFiles))
 	root, err := parseDir(flags, dir, args)
 	if err != nil {
 		return err
 	}
-	manifests, err := readManifests(crdDirs)
+	manifests, err := readManifests(crdDirs, installFiles)
 	if err != nil {
 		return err
 	}
@@ -53,6 +51,14 @@ func upCommand(args []string) error {
 	return fmt.Errorf("%w\nthe logs are in %s: \"control-plane down --dir %s\" removes them", err, root, root)
 }
 
+// collect appends each use of a flag.
+func collect(values *[]string) func(string) error {
+	return func(value string) error {
+		*values = append(*values, value)
+		return nil
+	}
+}
+
 // makeDir refuses a directory that exists: it may belong to a running cluster, whose pids would be lost.
 func makeDir(dir string) error {
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
@@ -67,12 +73,17 @@ func makeDir(dir string) error {
 
 // announce tells the caller all that it needs, in one line.
 func (c *cluster) announce() error {
+	operatorKubeconfig := ""
+	if c.OperatorUser != "" {
+		operatorKubeconfig = c.operatorKubeconfig()
+	}
 	return json.NewEncoder(os.Stdout).Encode(struct {
 		Kubeconfig         string `json:"kubeconfig"`
 		OperatorKubeconfig string `json:"operatorKubeconfig"`
+		OperatorUser       string `json:"operatorUser"`
 		AuditLog           string `json:"auditLog"`
 		Server             string `json:"server"`
-	}{c.kubeconfig(admin), c.kubeconfig(operator), c.auditLog(), c.server()})
+	}{c.kubeconfig(admin), operatorKubeconfig, c.OperatorUser, c.auditLog(), c.server()})
 }
 
 func downCommand(args []string) error {

@@ -1,8 +1,13 @@
 package main
 
 import (
+	"context"
+	"fmt"
 	"os"
 
+	authenticationv1 "k8s.io/api/authentication/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/clientcmd"
@@ -19,8 +24,6 @@ type identity struct {
 var (
 	// admin is the user of tests and people.
 	admin = identity{"admin", []string{"system:masters"}, "kubeconfig"}
-	// operator is the user of the program under test.
-	operator = identity{"kaspr-operator", []string{"system:masters"}, "operator.kubeconfig"}
 	// setUp installs what a cluster starts with; the audit log leaves it out.
 	setUp = identity{"control-plane", []string{"system:masters"}, "set-up.kubeconfig"}
 	// fakeNode plays scheduler, kubelet, volume driver and metrics source; the audit log leaves it out.
@@ -28,15 +31,11 @@ var (
 	// controllerManager has its rights by name, from a default role binding.
 	controllerManager = identity{"system:kube-controller-manager", nil, "controller-manager.kubeconfig"}
 
-	identities = []identity{admin, operator, setUp, fakeNode, controllerManager}
+	identities = []identity{admin, setUp, fakeNode, controllerManager}
 )
 
 // writeKubeconfigs embeds the certificates, so that a kubeconfig can be copied elsewhere.
 func (c *cluster) writeKubeconfigs() error {
-	authority, err := os.ReadFile(c.pki("ca.crt"))
-	if err != nil {
-		return err
-	}
 	for _, user := range identities {
 		certificate, err := os.ReadFile(c.pki(user.name + ".crt"))
 		if err != nil {
@@ -46,12 +45,47 @@ func (c *cluster) writeKubeconfigs() error {
 		if err != nil {
 			return err
 		}
-		config := clientcmdapi.NewConfig()
-		config.Clusters["test"] = &clientcmdapi.Cluster{Server: c.server(), CertificateAuthorityData: authority}
-		config.AuthInfos[user.name] = &clientcmdapi.AuthInfo{ClientCertificateData: certificate, ClientKeyData: key}
-		config.Contexts["test"] = &clientcmdapi.Context{Cluster: "test", AuthInfo: user.name, Namespace: "default"}
-		config.CurrentContext = "test"
-		if err := clientcmd.WriteToFile(*config, c.kubeconfig(user)); err != nil {
+		credentials := &clientcmdapi.AuthInfo{ClientCertificateData: certificate, ClientKeyData: key}
+		if err := c.writeKubeconfig(c.kubeconfig(user), user.name, "default", credentials); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *cluster) writeKubeconfig(path, user, namespace string, credentials *clientcmdapi.AuthInfo) error {
+	authority, err := os.ReadFile(c.pki("ca.crt"))
+	if err != nil {
+		return err
+	}
+	config := clientcmdapi.NewConfig()
+	config.Clusters["test"] = &clientcmdapi.Cluster{Server: c.server(), CertificateAuthorityData: authority}
+	config.AuthInfos[user] = credentials
+	config.Contexts["test"] = &clientcmdapi.Context{Cluster: "test", AuthInfo: user, Namespace: namespace}
+	config.CurrentContext = "test"
+	return clientcmd.WriteToFile(*config, path)
+}
+
+// admitOperator writes the kubeconfig of the program under test: with a token of the one
+// ServiceAccount that was installed, so that it has the rights that ship, and no others.
+func (c *cluster) admitOperator(ctx context.Context, clients clients, installed []*unstructured.Unstructured) error {
+	for _, manifest := range installed {
+		if manifest.GetKind() != "ServiceAccount" {
+			continue
+		}
+		if c.OperatorUser != "" {
+			return fmt.Errorf("ServiceAccount %q is the second: whose is the operator? check --install", manifest.GetName())
+		}
+		seconds := int64(validFor.Seconds())
+		request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{ExpirationSeconds: &seconds}}
+		accounts := clients.typed.CoreV1().ServiceAccounts(manifest.GetNamespace())
+		answer, err := accounts.CreateToken(ctx, manifest.GetName(), request, metav1.CreateOptions{})
+		if err != nil {
+			return fmt.Errorf("ask for a token of ServiceAccount %q: %w", manifest.GetName(), err)
+		}
+		c.OperatorUser = fmt.Sprintf("system:serviceaccount:%s:%s", manifest.GetNamespace(), manifest.GetName())
+		credentials := &clientcmdapi.AuthInfo{Token: answer.Status.Token}
+		if err := c.writeKubeconfig(c.operatorKubeconfig(), manifest.GetName(), manifest.GetNamespace(), credentials); err != nil {
 			return err
 		}
 	}

@@ -21,8 +21,9 @@ import (
 const usage = `usage: control-plane COMMAND [flag ...]
 
 A cluster:
-  up --dir DIR [--crds DIR]... [--feature-gates NAME=BOOL,...]
-                        start one, print where it is as one line of JSON
+  up --dir DIR [--crds DIR]... [--install FILE]... [--feature-gates NAME=BOOL,...]
+                        start one, print where it is as one line of JSON; of FILE it takes
+                        what lets the operator in: namespace, ServiceAccount, roles
   down --dir DIR        end it and remove DIR; nothing to end is fine
   stop --dir DIR PART   kill one part, as a crash would
   start --dir DIR PART  start it again, on the same store, ports and flags

@@ -16,6 +16,9 @@ import (
 	"time"
 )
 
+// validFor is how long certificates and the operator's token last: longer than any cluster of a test.
+const validFor = 365 * 24 * time.Hour
+
 // authority signs certificates. Its own key is never written: nothing is signed after the start.
 type authority struct {
 	certificate *x509.Certificate
@@ -118,7 +121,7 @@ func (a *authority) sign(template *x509.Certificate, public crypto.PublicKey) ([
 	}
 	template.SerialNumber = serial
 	template.NotBefore = time.Now().Add(-time.Hour)
-	template.NotAfter = time.Now().Add(365 * 24 * time.Hour)
+	template.NotAfter = time.Now().Add(validFor)
 	return x509.CreateCertificate(rand.Reader, template, a.certificate, public, a.key)
 }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::kit::fixtures::app;
-use crate::kit::{Cluster, Operator, Space, e2e, eventually, text_at};
+use crate::kit::{Cluster, HOME, Operator, Space, e2e, eventually, lease_turn, text_at};
 
 /// As the flags below say, and what a look at a lease and a request may take.
 const LEASE: Duration = Duration::from_secs(3);
@@ -14,13 +14,11 @@ const TAKE_OVER: Duration = Duration::from_secs(2);
 #[test]
 fn one_of_two_operators_leads_and_hands_over() {
     e2e(async |cluster: &'static Cluster| {
+        let _turn = lease_turn().await;
         let space = Space::new(cluster, "lease").await;
         let start = || {
-            let flags = [
-                ["--lease-namespace", &space.name],
-                ["--lease-duration", "3s"],
-                ["--lease-renew", "1s"],
-            ];
+            let flags =
+                [["--lease-namespace", HOME], ["--lease-duration", "3s"], ["--lease-renew", "1s"]];
             Operator::with(cluster, &[&space.name], flags.as_flattened())
         };
         let mut first = start();
@@ -54,7 +52,7 @@ fn one_of_two_operators_leads_and_hands_over() {
 
 async fn is_held_by(space: &Space, operator: &Operator) {
     let path = "/apis/coordination.k8s.io/v1";
-    let path = format!("{path}/namespaces/{}/leases/kaspr-operator", space.name);
+    let path = format!("{path}/namespaces/{HOME}/leases/kaspr-operator");
     eventually("the lease has its holder", async || {
         let answer = space.api.get(&path).await;
         let holder = text_at(&answer.body, "/spec/holderIdentity");

@@ -13,7 +13,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use sha2::{Digest, Sha256};
 
 const USAGE: &str = "usage: cargo xtask cluster build
-       cargo xtask cluster up [--dir DIR] [--crds DIR]
+       cargo xtask cluster up [--dir DIR] [--crds DIR] [--install FILE]
        cargo xtask cluster down [--dir DIR]";
 
 /// The same for each Go command: other values compile all 2,700 packages anew.
@@ -27,8 +27,10 @@ const GO_MISSING: &str = "the control plane for tests is a Go program and `go` w
 pub struct Cluster {
     /// An administrator's, for tests and people.
     pub kubeconfig: PathBuf,
-    /// The program under test has a user of its own, so that the audit log tells it apart.
+    /// The program under test is a user of its own, with the rights that ship and no others.
     pub operator_kubeconfig: PathBuf,
+    /// The name of that user: the audit log tells it apart.
+    pub operator_user: String,
     /// One JSON object a line: the requests of tests and of the operator, and no others.
     pub audit_log: PathBuf,
     /// Base URL of the API server.
@@ -62,7 +64,7 @@ pub fn command(args: &[&str]) -> Result<()> {
     match *name {
         "build" => print(&format!("{}\n", build()?.display())),
         "up" => {
-            let cluster = up(&options.dir, &options.crds)?;
+            let cluster = up(&options.dir, &options.crds, &options.install)?;
             print(&how_to_use(&options.dir, &cluster, &build()?))
         }
         "down" => down(&options.dir),
@@ -73,16 +75,18 @@ pub fn command(args: &[&str]) -> Result<()> {
 struct Options {
     dir: PathBuf,
     crds: PathBuf,
+    install: PathBuf,
 }
 
 impl Options {
     fn parse(args: &[&str]) -> Result<Self> {
         let mut options =
-            Self { dir: target_dir().join("cluster"), crds: checkout().join("deploy/crds") };
+            Self { dir: target_dir().join("cluster"), crds: crds(), install: install() };
         for pair in args.chunks(2) {
             match pair {
                 ["--dir", dir] => options.dir = PathBuf::from(dir),
                 ["--crds", dir] => options.crds = PathBuf::from(dir),
+                ["--install", file] => options.install = PathBuf::from(file),
                 _ => bail!("{USAGE}"),
             }
         }
@@ -128,10 +132,12 @@ pub fn build() -> Result<PathBuf> {
     Ok(binary)
 }
 
-/// Starts a cluster in `dir`, which must not exist, with the CRDs of `crds` installed. Returns when
-/// all of it is usable; it outlives this process until [`down`].
-pub fn up(dir: &Path, crds: &Path) -> Result<Cluster> {
-    let answer = run("up", dir, &[Path::new("--crds"), &absolute(crds)?])?;
+/// Starts a cluster in `dir`, which must not exist, with the CRDs of `crds` installed, and what
+/// `install` has to let the operator in. Returns when all of it is usable; it outlives this process
+/// until [`down`].
+pub fn up(dir: &Path, crds: &Path, install: &Path) -> Result<Cluster> {
+    let (crds, install) = (absolute(crds)?, absolute(install)?);
+    let answer = run("up", dir, &["--crds".as_ref(), &crds, "--install".as_ref(), &install])?;
     let answer: serde_json::Value = serde_json::from_slice(&answer)
         .context("`control-plane up` did not answer with a line of JSON")?;
     let field = |name: &str| {
@@ -144,6 +150,7 @@ pub fn up(dir: &Path, crds: &Path) -> Result<Cluster> {
     Ok(Cluster {
         kubeconfig: field("kubeconfig")?.into(),
         operator_kubeconfig: field("operatorKubeconfig")?.into(),
+        operator_user: field("operatorUser")?,
         audit_log: field("auditLog")?.into(),
         server: field("server")?,
     })
@@ -189,7 +196,7 @@ fn how_to_use(dir: &Path, cluster: &Cluster, binary: &Path) -> String {
   {} get pods
 
 That kubectl has the server's version; `{} kubectl` is the same.
-The operator's own user: {}
+The operator's own user, {}: {}
 What was asked of the API server: {}
 To end it: cargo xtask cluster down --dir {}
 ",
@@ -197,6 +204,7 @@ To end it: cargo xtask cluster down --dir {}
         cluster.kubeconfig.display(),
         kubectl.display(),
         binary.display(),
+        cluster.operator_user,
         cluster.operator_kubeconfig.display(),
         cluster.audit_log.display(),
         dir.display(),
@@ -293,6 +301,16 @@ fn cache_dir() -> Result<PathBuf> {
 
 fn target_dir() -> PathBuf {
     env::var_os("CARGO_TARGET_DIR").map_or_else(|| checkout().join("target"), PathBuf::from)
+}
+
+/// The definitions that ship.
+pub fn crds() -> PathBuf {
+    checkout().join("deploy/crds")
+}
+
+/// The installation that ships, for all namespaces.
+pub fn install() -> PathBuf {
+    checkout().join("deploy/install.yaml")
 }
 
 fn source_dir() -> PathBuf {

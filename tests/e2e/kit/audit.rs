@@ -40,13 +40,15 @@ impl Asked {
 pub(crate) struct Audit {
     api: Api,
     path: PathBuf,
+    user: String,
     from: u64,
 }
 
 impl Audit {
     /// From now on.
     pub(crate) async fn since_now(cluster: &Cluster) -> Self {
-        let mut audit = Self { api: cluster.api().await, path: cluster.audit_log.clone(), from: 0 };
+        let (path, user) = (cluster.audit_log.clone(), cluster.operator_user.clone());
+        let mut audit = Self { api: cluster.api().await, path, user, from: 0 };
         audit.from = audit.position().await;
         audit
     }
@@ -57,7 +59,7 @@ impl Audit {
         let lines = self.read(self.from, until);
         let mut asked: Vec<Asked> = lines
             .iter()
-            .filter(|line| line["user"]["username"] == "kaspr-operator")
+            .filter(|line| line["user"]["username"] == self.user.as_str())
             .map(Asked::of)
             .filter(|asked| namespaces.contains(&asked.namespace.as_str()))
             .filter(|asked| asked.verb != "watch")

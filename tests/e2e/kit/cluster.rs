@@ -11,13 +11,16 @@ use std::sync::{LazyLock, Once, PoisonError, RwLock};
 use serde_json::Value;
 
 use super::ask::Api;
+use super::text_at;
 
 /// A running cluster.
 pub(crate) struct Cluster {
     /// The operator that is tested.
     pub(crate) operator: PathBuf,
-    /// How the operator reaches the cluster: as a user of its own.
+    /// How the operator reaches the cluster: as the ServiceAccount that ships, with its roles.
     pub(crate) operator_kubeconfig: PathBuf,
+    /// The name of that user.
+    pub(crate) operator_user: String,
     /// What was asked of the API server.
     pub(crate) audit_log: PathBuf,
     /// Logs of operators lie here.
@@ -82,6 +85,15 @@ fn there_is_a_cluster() -> Option<&'static Cluster> {
 const OPERATOR: &str = "KASPR_OPERATOR";
 const CONTROL_PLANE: &str = "KASPR_CONTROL_PLANE";
 
+/// The operator's own namespace: what ships says so.
+pub(crate) const HOME: &str = "kaspr-operator";
+
+/// The one lease that the operator has a right to: tests that hold it take turns.
+pub(crate) async fn lease_turn() -> tokio::sync::MutexGuard<'static, ()> {
+    static LEASE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+    LEASE.lock().await
+}
+
 impl Cluster {
     /// A client with an administrator's rights.
     pub(crate) async fn api(&self) -> Api {
@@ -97,6 +109,8 @@ impl Cluster {
         let output = Command::new(&program)
             .args(["up", "--crds"])
             .arg(checkout().join("deploy/crds"))
+            .arg("--install")
+            .arg(checkout().join("deploy/install.yaml"))
             .arg("--dir")
             .arg(&dir)
             .stdin(Stdio::null())
@@ -110,6 +124,7 @@ impl Cluster {
         Ok(Self {
             operator,
             operator_kubeconfig: path("operatorKubeconfig"),
+            operator_user: text_at(&told, "/operatorUser"),
             audit_log: path("auditLog"),
             kubeconfig: path("kubeconfig"),
             dir,

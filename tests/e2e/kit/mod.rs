@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 pub(crate) use self::ask::APPLY;
 pub(crate) use self::audit::{Asked, Audit, summary};
-pub(crate) use self::cluster::{Cluster, checkout, e2e, e2e_alone};
+pub(crate) use self::cluster::{Cluster, HOME, checkout, e2e, e2e_alone, lease_turn};
 pub(crate) use self::everything::everything;
 pub(crate) use self::history::History;
 pub(crate) use self::normal::{alike, differ, difference, normal};

@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
 use crate::cluster::{self, Cluster};
-use crate::workspace::{built, root, say};
+use crate::workspace::{built, say};
 
 /// How often the operator is looked after.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -23,6 +23,7 @@ pub(super) struct Props {
     pub(super) kubectl: PathBuf,
     pub(super) kubeconfig: PathBuf,
     pub(super) operator_log: PathBuf,
+    pub(super) operator_user: String,
     pub(super) audit_log: PathBuf,
 }
 
@@ -30,24 +31,24 @@ impl Props {
     /// Reads what the stage told in one line.
     pub(super) fn read(line: &str) -> Result<Self> {
         let value: Value = serde_json::from_str(line)?;
-        let path = |field: &str| {
-            value
-                .get(field)
-                .and_then(Value::as_str)
-                .map(PathBuf::from)
-                .with_context(|| format!("{field} is missing"))
+        let text = |field: &str| {
+            let text = value.get(field).and_then(Value::as_str);
+            text.with_context(|| format!("{field} is missing"))
         };
+        let path = |field: &str| text(field).map(PathBuf::from);
         Ok(Self {
             kubectl: path("kubectl")?,
             kubeconfig: path("kubeconfig")?,
             operator_log: path("operatorLog")?,
+            operator_user: text("operatorUser")?.to_owned(),
             audit_log: path("auditLog")?,
         })
     }
 
     fn line(&self) -> String {
         json!({ "kubectl": self.kubectl, "kubeconfig": self.kubeconfig,
-            "operatorLog": self.operator_log, "auditLog": self.audit_log })
+            "operatorLog": self.operator_log, "operatorUser": self.operator_user,
+            "auditLog": self.audit_log })
         .to_string()
     }
 }
@@ -65,13 +66,14 @@ pub fn run(folder: &Path) -> Result<()> {
 }
 
 fn play(folder: &Path, dir: &Path) -> Result<()> {
-    let cluster = cluster::up(dir, &root().join("deploy/crds"))?;
+    let cluster = cluster::up(dir, &cluster::crds(), &cluster::install())?;
     let log = folder.join("operator.log");
     let mut operator = operator(&cluster, &log)?;
     let props = Props {
         kubectl: dir.join("kubectl"),
         kubeconfig: cluster.kubeconfig,
         operator_log: log,
+        operator_user: cluster.operator_user,
         audit_log: cluster.audit_log,
     };
     // A story that was broken off meanwhile is the end of input below.

@@ -69,7 +69,7 @@ fn requests(props: &Props) -> usize {
     let log = fs::read_to_string(&props.audit_log).unwrap_or_default();
     let is_operators = |line: &&str| {
         serde_json::from_str::<Value>(line)
-            .is_ok_and(|entry| text(&entry, "/user/username") == "kaspr-operator")
+            .is_ok_and(|entry| text(&entry, "/user/username") == props.operator_user)
     };
     log.lines().filter(is_operators).count()
 }
