@@ -24,5 +24,7 @@ mod drift;
 mod edits;
 mod failover;
 mod faults;
+mod install;
 mod isolation;
 mod lease;
+mod rights;

@@ -25,6 +25,8 @@ pub(crate) struct Api {
 pub(crate) struct Answer {
     pub(crate) code: u16,
     pub(crate) body: Value,
+    /// What it said beside the answer.
+    pub(crate) warnings: Vec<String>,
 }
 
 impl Answer {
@@ -82,8 +84,10 @@ impl Api {
             .unwrap();
         let answer = self.client.send(request).await.unwrap();
         let code = answer.status().as_u16();
+        let warnings = answer.headers().get_all("warning").iter();
+        let warnings = warnings.map(|words| words.to_str().unwrap().to_owned()).collect();
         let bytes = answer.into_body().collect_bytes().await.unwrap();
-        Answer { code, body: serde_json::from_slice(&bytes).unwrap_or_default() }
+        Answer { code, body: serde_json::from_slice(&bytes).unwrap_or_default(), warnings }
     }
 
     /// Every version of the objects at `path` from now on, deleted ones included.

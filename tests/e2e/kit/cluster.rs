@@ -11,6 +11,7 @@ use std::sync::{LazyLock, Once, PoisonError, RwLock};
 use serde_json::Value;
 
 use super::ask::Api;
+use super::audit::Audit;
 use super::text_at;
 
 /// A running cluster.
@@ -30,7 +31,10 @@ pub(crate) struct Cluster {
     _guard: Child,
 }
 
-static CLUSTER: LazyLock<Result<Cluster, String>> = LazyLock::new(Cluster::up);
+static CLUSTER: LazyLock<Result<Cluster, String>> = LazyLock::new(|| {
+    remove_leftovers()?;
+    Cluster::up("shared", &[])
+});
 
 /// Tests that measure hold it alone; all others share it.
 static MACHINE: RwLock<()> = RwLock::new(());
@@ -42,23 +46,29 @@ static TOLD: Once = Once::new();
 pub(crate) fn e2e(test: impl AsyncFnOnce(&'static Cluster)) {
     let Some(cluster) = there_is_a_cluster() else { return };
     let _shared = MACHINE.read().unwrap_or_else(PoisonError::into_inner);
-    run(test(cluster));
+    run(cluster, test);
 }
 
 /// Runs a test that measures: no other runs meanwhile.
 pub(crate) fn e2e_alone(test: impl AsyncFnOnce(&'static Cluster)) {
     let Some(cluster) = there_is_a_cluster() else { return };
     let _alone = MACHINE.write().unwrap_or_else(PoisonError::into_inner);
-    run(test(cluster));
+    run(cluster, test);
 }
 
-fn run(test: impl Future<Output = ()>) {
+fn run(cluster: &'static Cluster, test: impl AsyncFnOnce(&'static Cluster)) {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .unwrap()
-        .block_on(test);
+        .block_on(async {
+            let audit = Audit::since_now(cluster).await;
+            test(cluster).await;
+            // Also those of operators beside this one: whoever lacks a right, it is a defect.
+            let forbidden = audit.forbidden().await;
+            assert!(forbidden.is_empty(), "the roles in deploy lack: {forbidden:#?}");
+        });
 }
 
 /// The cluster; without the programs that it is made of this says so, and in CI it fails.
@@ -95,17 +105,33 @@ pub(crate) async fn lease_turn() -> tokio::sync::MutexGuard<'static, ()> {
 }
 
 impl Cluster {
+    /// Another cluster, for one test alone: started with these flags, ended by [`Cluster::down`] or
+    /// with this process.
+    pub(crate) fn apart(name: &str, flags: &[&str]) -> &'static Self {
+        let cluster = Self::up(name, flags).unwrap_or_else(|why| panic!("{why}"));
+        Box::leak(Box::new(cluster))
+    }
+
+    /// Ends a cluster that no other test uses.
+    pub(crate) fn down(&self) {
+        down(&self.dir).unwrap();
+    }
+
+    /// An administrator's.
+    pub(crate) fn kubeconfig(&self) -> &Path {
+        &self.kubeconfig
+    }
+
     /// A client with an administrator's rights.
     pub(crate) async fn api(&self) -> Api {
         Api::of(&self.kubeconfig).await
     }
 
-    fn up() -> Result<Self, String> {
-        let program = PathBuf::from(env::var_os(CONTROL_PLANE).unwrap_or_default());
+    fn up(name: &str, flags: &[&str]) -> Result<Self, String> {
         let operator = PathBuf::from(env::var_os(OPERATOR).unwrap_or_default());
-        remove_leftovers(&program)?;
-        let dir = home().join(format!("{PREFIX}{}", std::process::id()));
-        let guard = guard(&program, &dir)?;
+        let dir = home().join(format!("{PREFIX}{}-{name}", std::process::id()));
+        let program = program();
+        let guard = guard(&dir)?;
         let output = Command::new(&program)
             .args(["up", "--crds"])
             .arg(checkout().join("deploy/crds"))
@@ -113,6 +139,7 @@ impl Cluster {
             .arg(checkout().join("deploy/install.yaml"))
             .arg("--dir")
             .arg(&dir)
+            .args(flags)
             .stdin(Stdio::null())
             .output()
             .map_err(|why| format!("{}: {why}", program.display()))?;
@@ -135,12 +162,12 @@ impl Cluster {
 
 /// A process that outlives this one by just the time to end the cluster. In a group of its own, so
 /// that Ctrl-C reaches it through us only.
-fn guard(program: &Path, dir: &Path) -> Result<Child, String> {
+fn guard(dir: &Path) -> Result<Child, String> {
     use std::os::unix::process::CommandExt;
 
     Command::new("sh")
         .args(["-c", r#"cat >/dev/null; exec "$0" down --dir "$1""#])
-        .args([program, dir])
+        .args([&program(), dir])
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -150,18 +177,28 @@ fn guard(program: &Path, dir: &Path) -> Result<Child, String> {
 }
 
 /// Ends the clusters of processes that ended without their guard.
-fn remove_leftovers(program: &Path) -> Result<(), String> {
+fn remove_leftovers() -> Result<(), String> {
     let Ok(entries) = fs::read_dir(home()) else { return Ok(()) };
     for dir in entries.flatten().map(|entry| entry.path()) {
         let name = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let Some(pid) = name.strip_prefix(PREFIX) else { continue };
-        if Path::new("/proc").join(pid).exists() {
-            continue;
+        let Some(rest) = name.strip_prefix(PREFIX) else { continue };
+        let pid = rest.split('-').next().unwrap_or(rest);
+        if !Path::new("/proc").join(pid).exists() {
+            down(&dir)?;
         }
-        let down = Command::new(program).args(["down", "--dir"]).arg(&dir).status();
-        down.map_err(|why| format!("{}: {why}", program.display()))?;
     }
     Ok(())
+}
+
+fn down(dir: &Path) -> Result<(), String> {
+    let program = program();
+    let down = Command::new(&program).args(["down", "--dir"]).arg(dir).status();
+    down.map(drop).map_err(|why| format!("{}: {why}", program.display()))
+}
+
+/// The control plane.
+fn program() -> PathBuf {
+    PathBuf::from(env::var_os(CONTROL_PLANE).unwrap_or_default())
 }
 
 const PREFIX: &str = "e2e-";

@@ -13,7 +13,7 @@ mod space;
 
 use std::time::{Duration, Instant};
 
-pub(crate) use self::ask::APPLY;
+pub(crate) use self::ask::{APPLY, Answer, Api, MERGE};
 pub(crate) use self::audit::{Asked, Audit, summary};
 pub(crate) use self::cluster::{Cluster, HOME, checkout, e2e, e2e_alone, lease_turn};
 pub(crate) use self::everything::everything;

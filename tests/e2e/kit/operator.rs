@@ -43,7 +43,8 @@ impl Operator {
         Self::by(cluster, proxy.kubeconfig(), namespaces, flags)
     }
 
-    fn by(
+    /// Starts one that reaches the API server as this file says.
+    pub(crate) fn by(
         cluster: &'static Cluster,
         kubeconfig: &Path,
         namespaces: &[&str],
