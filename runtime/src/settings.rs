@@ -12,6 +12,9 @@ use std::time::Duration;
 
 use kaspr_core::Settings;
 
+/// The port of metrics and probes, unless another is asked for.
+pub const METRICS_PORT: u16 = 8000;
+
 /// All settings that come from the environment.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Environment {
@@ -92,7 +95,7 @@ impl Environment {
         };
         Ok(Self {
             settings,
-            metrics_port: from.number("METRICS_PORT", 8000, 1..=u16::MAX)?,
+            metrics_port: from.number("METRICS_PORT", METRICS_PORT, 1..=u16::MAX)?,
             namespace: from.text("KOPF_RUN_NAMESPACE").map(str::to_owned),
             pod_namespace: from.text("POD_NAMESPACE").map(str::to_owned),
             is_leased: from.flag("LEASE_ENABLED", true)?,
@@ -233,7 +236,7 @@ mod tests {
     #[test]
     fn an_empty_environment_has_the_defaults_of_the_original() {
         let environment = read(&[("METRICS_PORT", ""), ("AUTO_REBALANCE_ENABLED", " ")]).unwrap();
-        assert_eq!(environment.metrics_port, 8000);
+        assert_eq!(environment.metrics_port, METRICS_PORT);
         assert_eq!(environment.settings, Settings::default());
         assert!(environment.members.is_rebalanced && environment.is_leased);
         assert_eq!(environment.members.hung_after, Duration::from_mins(5));

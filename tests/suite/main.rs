@@ -3,6 +3,7 @@
 
 mod check;
 mod defects;
+mod deploy;
 mod properties;
 mod rights;
 mod scenarios;
