@@ -5,9 +5,10 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::kit::fixtures::documents;
+use crate::kit::fixtures::{app, documents, two_of_each_kind};
 use crate::kit::{
-    APPLY, Answer, Api, Cluster, HOME, checkout, difference, e2e, eventually, name_of, text_at,
+    APPLY, Answer, Api, Cluster, HOME, Operator, Space, checkout, difference, e2e, eventually,
+    everything, name_of, text_at,
 };
 
 /// Each single file, and the overlay that it is made of.
@@ -168,5 +169,43 @@ fn what_the_guide_says_installs_an_operator_that_is_there_twice() {
         let budget =
             format!("/apis/policy/v1/namespaces/{HOME}/poddisruptionbudgets/kaspr-operator");
         is(budget, "/status/disruptionsAllowed", json!(1)).await;
+    });
+}
+
+#[test]
+fn the_definitions_can_go_and_come_back_and_no_member_notices() {
+    e2e(async |_: &'static Cluster| {
+        let cluster = Cluster::apart("gone", &[]);
+        let space = Space::new(cluster, "kept").await;
+        let mut wanted = two_of_each_kind("shop");
+        wanted.push(app("shop"));
+        let mut operator = Operator::of(cluster, &[]);
+        space.apply(&wanted).await;
+        space.is_settled("shop").await;
+        let pods = space.pods().await;
+        operator.stop();
+
+        let kinds = "kasprapps,kaspragents,kasprtables,kasprwebviews,kasprtasks,kasprjoins";
+        let all = ["--all", "--all-namespaces", "--cascade=orphan"];
+        kubectl(cluster, &[&["delete", kinds][..], &all].concat());
+        kubectl(cluster, &["delete", "-f", "deploy/crds"]);
+        let left = everything(&space).await;
+        assert_eq!(left.len(), 6 + two_of_each_kind("shop").len(), "{:?}", left.keys());
+        for (title, object) in &left {
+            assert_eq!(object["metadata"].get("ownerReferences"), None, "{title}");
+        }
+
+        kubectl(cluster, &["apply", "--server-side", "-f", "deploy/crds"]);
+        let definitions = ["wait", "--for=condition=Established", "-f", "deploy/crds"];
+        kubectl(cluster, &definitions);
+        operator.start();
+        space.apply(&wanted).await;
+        space.is_settled("shop").await;
+        space.says("KasprApp", "shop", "Ready", "Healthy").await;
+        let set = space.get("StatefulSet", "shop-app").await;
+        assert_eq!(text_at(&set, "/metadata/ownerReferences/0/name"), "shop");
+        assert_eq!(space.pods().await, pods, "members were restarted");
+        drop(operator);
+        cluster.down();
     });
 }
