@@ -1,5 +1,7 @@
 //! Walks a plan: status first, in order, within the deadline; a failure skips what depends on it.
 
+use std::time::Duration;
+
 use kaspr_core::action::Action;
 use kaspr_core::limits;
 use kaspr_core::outcome::{Answer, Refusal};
@@ -13,6 +15,8 @@ use crate::perform::{Clock, Fence, Perform};
 pub struct Report {
     /// The actions that were sent, with their answers, in order.
     pub outcomes: Vec<(Action, Answer)>,
+    /// How long each of them took until its answer was there, in the same order.
+    pub took: Vec<Duration>,
     /// The actions that were not sent, in order.
     pub skipped: Vec<Skipped>,
 }
@@ -62,6 +66,7 @@ where
         }
         let asked_at = world.now().uptime;
         let answer = world.perform(&step.action).await;
+        report.took.push(world.now().uptime.since(asked_at));
         walk.learn(step, &answer, asked_at);
         report.outcomes.push((step.action.clone(), answer));
     }
@@ -221,6 +226,7 @@ mod tests {
         let report = futures::executor::block_on(interpret(&plan(), Uptime(0), world));
         let verbs: Vec<&str> = report.outcomes.iter().map(|(action, _)| action.verb()).collect();
         assert_eq!(verbs, sent);
+        assert_eq!(report.took, vec![Duration::from_secs(1); sent.len()]);
         let dropped: Vec<(&str, Dropped)> =
             report.skipped.iter().map(|skipped| (skipped.action.verb(), skipped.why)).collect();
         assert_eq!(dropped, skipped);

@@ -5,20 +5,22 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use http::{Request, Response, StatusCode, header};
-use http_body_util::Full;
-use hyper::body::{Bytes, Incoming};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::{Bytes, Frame, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use metrics::gauge;
-use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-use crate::cache::Cache;
+use crate::cache::{Cache, Listing};
+use crate::lease::Term;
 use crate::limits;
 use crate::queue::Queue;
+use crate::sensors::Tell;
+use crate::sensors::prometheus::{CONTENT_TYPE, Metrics, Page, State};
 
 /// What the pages show.
 pub struct Admin {
@@ -26,9 +28,15 @@ pub struct Admin {
     pub cache: Arc<Cache>,
     /// How much waits.
     pub queue: Arc<Queue>,
+    /// Whether this process leads.
+    pub term: Arc<Term>,
+    /// What sensors did not hear.
+    pub tell: Tell,
     /// The counted facts.
-    pub metrics: PrometheusHandle,
+    pub metrics: Metrics,
 }
+
+type Body = UnsyncBoxBody<Bytes, Infallible>;
 
 /// The port cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -51,15 +59,10 @@ impl Admin {
     /// Answers until `stop`.
     pub async fn run(self, listener: TcpListener, stop: CancellationToken) {
         let admin = Arc::new(self);
-        let mut upkeep = tokio::time::interval(limits::METRICS_UPKEEP);
         loop {
             let accepted = tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
-                _ = upkeep.tick() => {
-                    admin.metrics.run_upkeep();
-                    continue;
-                }
                 accepted = listener.accept() => accepted,
             };
             let Ok((stream, _)) = accepted else {
@@ -89,16 +92,16 @@ impl Admin {
         }
     }
 
-    fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+    fn answer(&self, request: &Request<Incoming>) -> Response<Body> {
         match request.uri().path() {
             "/healthz" => page(StatusCode::OK, "ok\n".to_owned()),
             "/readyz" => self.ready(),
-            "/metrics" => page(StatusCode::OK, self.metrics()),
+            "/metrics" => self.metrics(),
             _ => page(StatusCode::NOT_FOUND, "see /healthz, /readyz, /metrics\n".to_owned()),
         }
     }
 
-    fn ready(&self) -> Response<Full<Bytes>> {
+    fn ready(&self) -> Response<Body> {
         let open = self.cache.lock().coverage().open();
         if open.is_empty() {
             page(StatusCode::OK, "ok\n".to_owned())
@@ -108,24 +111,40 @@ impl Admin {
         }
     }
 
-    fn metrics(&self) -> String {
-        gauge!("kasprop_queue_depth").set(as_f64(self.queue.depth()));
-        for (kind, scope, is_live) in self.cache.lock().coverage().live() {
-            gauge!("kasprop_watch_up", "kind" => kind.kind(), "scope" => scope.to_string())
-                .set(if is_live { 1.0 } else { 0.0 });
+    /// Thousands of apps make a long page: it is written as fast as it is read.
+    fn metrics(&self) -> Response<Body> {
+        let page = Page::new(self.metrics.clone(), self.state());
+        let chunks = page.map(|chunk| Ok(Frame::data(Bytes::from(chunk))));
+        let chunks = futures::stream::iter(chunks);
+        response(StatusCode::OK, CONTENT_TYPE, StreamBody::new(chunks).boxed_unsync())
+    }
+
+    fn state(&self) -> State {
+        let store = self.cache.lock();
+        let coverage = store.coverage();
+        let watches = coverage.live().map(|(kind, scope, is_live)| {
+            let listing = coverage.listing(kind, scope);
+            let is_refused = matches!(listing, Listing::Forbidden | Listing::Missing);
+            (kind.kind(), scope.to_string(), is_live, is_refused)
+        });
+        State {
+            watches: watches.collect(),
+            waiting: self.queue.waiting(),
+            leads: *self.term.leads().borrow(),
+            dropped: self.tell.dropped(),
         }
-        self.metrics.render()
     }
 }
 
-fn as_f64(count: usize) -> f64 {
-    u32::try_from(count).map_or(f64::from(u32::MAX), f64::from)
+fn page(status: StatusCode, text: String) -> Response<Body> {
+    let body = Full::new(Bytes::from(text)).boxed_unsync();
+    response(status, "text/plain; charset=utf-8", body)
 }
 
-fn page(status: StatusCode, text: String) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(text)));
+fn response(status: StatusCode, content_type: &'static str, body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
     *response.status_mut() = status;
-    let plain = http::HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
-    response.headers_mut().insert(header::CONTENT_TYPE, plain);
+    let content_type = http::HeaderValue::from_static(content_type);
+    response.headers_mut().insert(header::CONTENT_TYPE, content_type);
     response
 }

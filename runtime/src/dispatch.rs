@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use kaspr_core::key::AppKey;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
@@ -12,7 +11,8 @@ use tracing::error;
 use crate::cluster::Cluster;
 use crate::limits;
 use crate::pass::{World, pass};
-use crate::queue::{After, Lane, Queue};
+use crate::queue::{After, Lane, Taken};
+use crate::sensors::Fact;
 
 /// Gives keys to workers until `stop`. The passes run in `passes`, so that their end can be
 /// awaited.
@@ -43,6 +43,7 @@ impl Dispatch {
             until(&mut leads).await;
             // What another process did meanwhile came by the watches; what it left undone did not.
             let keys = cluster.cache.lock().keys();
+            cluster.queue.open();
             cluster.queue.due(keys, Lane::Backlog);
             tokio::select! {
                 biased;
@@ -57,11 +58,11 @@ impl Dispatch {
         while let Some(worker) = self.admit(workers).await {
             // Nothing waits between the taking of a key and its worker: no key is lost when this
             // future is dropped.
-            let key = cluster.queue.next().await;
+            let taken = cluster.queue.next().await;
             let world = Arc::clone(&self.world);
             self.passes.spawn(async move {
-                let mut turn = Turn { key, queue: &world.cluster.queue, after: After::Defect };
-                turn.after = pass(&turn.key, &world).await;
+                let mut turn = Turn { taken, world: &world, after: After::Defect };
+                turn.after = pass(&turn.taken, &world).await;
                 drop(turn);
                 drop(worker);
             });
@@ -91,18 +92,19 @@ impl Dispatch {
 
 /// Gives the key back to the queue, even if the pass panics: one sick app stops no other.
 struct Turn<'a> {
-    key: AppKey,
-    queue: &'a Queue,
+    taken: Taken,
+    world: &'a World,
     after: After,
 }
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
+        let key = &self.taken.key;
         if std::thread::panicking() {
-            let key = &self.key;
             error!(%key, "the pass panicked: a defect of this program; the app rests for a while");
+            self.world.tell.tell(Fact::Panic);
         }
-        self.queue.done(&self.key, self.after);
+        self.world.cluster.queue.done(key, self.after);
     }
 }
 

@@ -108,14 +108,16 @@ pub const LEASE_REQUEST_WITHIN: Duration = Duration::from_secs(4);
 /// Facts that wait for a slow sensor; more are dropped and counted.
 pub const FACTS_WAITING_MAX: usize = 4096;
 
-/// Events about one object may come in a burst of so many.
-pub const EVENTS_BURST: u32 = 10;
+/// Events about one object may come in a burst of so many: what client-go's correlator allows, so
+/// that nobody who watches Events meets more of ours than of others.
+pub const EVENTS_BURST: u32 = 25;
 
-/// After the burst, one more event about an object is allowed per this time.
-pub const EVENTS_REFILL: Duration = Duration::from_secs(30);
+/// After the burst, one more event about an object is allowed per this time; as client-go.
+pub const EVENTS_REFILL: Duration = Duration::from_mins(5);
 
-/// Objects whose event rate is remembered; the oldest are forgotten.
-pub const EVENTS_OBJECTS_MAX: usize = 1024;
+/// Objects whose event rate is remembered, about 150 bytes each; those that were silent for longest
+/// are forgotten. As many as client-go remembers.
+pub const EVENTS_OBJECTS_MAX: usize = 4096;
 
 /// `note` of an Event (Kubernetes API reference, events.k8s.io/v1: at most 1 kB).
 pub const EVENT_NOTE_MAX: usize = 1000;
@@ -126,8 +128,25 @@ pub const SHUTDOWN_WITHIN: Duration = Duration::from_secs(10);
 /// Running passes get this much of [`SHUTDOWN_WITHIN`]; the rest is for the lease.
 pub const PASSES_END_WITHIN: Duration = Duration::from_secs(7);
 
-/// Histograms are drained this often.
-pub const METRICS_UPKEEP: Duration = Duration::from_secs(5);
+/// Words of others in one line of the log are cut to so many bytes.
+pub const LOG_WORDS_MAX: usize = 256;
+
+/// Series that one app may have. An app with a hundred components has about four hundred.
+pub const SERIES_PER_APP_MAX: usize = 1_000;
+
+/// Series that all apps together may have, about 200 bytes each. Two thousand apps of ten components
+/// have about so many.
+pub const SERIES_OF_APPS_MAX: usize = 100_000;
+
+/// The series of an app or component that is gone are told for so long: longer than the usual
+/// interval between two scrapes, so that its end is seen, and less than a minute.
+pub const SERIES_LINGER: Duration = Duration::from_secs(40);
+
+/// How often series of what is gone are looked for, scrapes apart.
+pub const SERIES_SWEEP_EVERY: Duration = Duration::from_secs(10);
+
+/// Bytes of a page of metrics that are in memory at a time, and one app's series of one metric.
+pub const METRICS_CHUNK: usize = 32 * 1024;
 
 /// A client of the probes must send its request within this time.
 pub const ADMIN_HEADERS_WITHIN: Duration = Duration::from_secs(10);

@@ -1,5 +1,7 @@
 //! A pass over one key, top to bottom: look, think, act, tell.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use kaspr_core::key::AppKey;
 use kaspr_core::plan::{Notice, Plan, Stage};
 use kaspr_core::snapshot::Snapshot;
@@ -10,7 +12,7 @@ use kaspr_effects::{Clock, Dropped, Report, interpret};
 use crate::cluster::Cluster;
 use crate::look::look;
 use crate::memory::Memory;
-use crate::queue::After;
+use crate::queue::{After, Taken};
 use crate::sensors::fact::{Came, PassFact, PassResult, StepFact};
 use crate::sensors::{Fact, Tell};
 use crate::watch::Refresh;
@@ -25,22 +27,39 @@ pub struct World {
     pub refresh: Refresh,
     /// The operator's settings.
     pub settings: Settings,
+    /// Numbers the decisions.
+    pub decisions: Decisions,
     /// Hears what happened.
     pub tell: Tell,
 }
 
-/// One pass over `key`: what it asks of the queue.
-pub async fn pass(key: &AppKey, world: &World) -> After {
+/// One pass over a key: what it asks of the queue.
+pub async fn pass(taken: &Taken, world: &World) -> After {
+    let key = &taken.key;
     let snapshot = world.look(key);
     let plan = decide(&snapshot);
+    let fact = PassFact::of(taken, world.decisions.next(), &snapshot, &plan);
     if let Err(broken) = plan.check(&snapshot) {
-        world.tell(&snapshot, &plan, Vec::new(), Some(PassResult::Defect(broken.to_string())));
+        let fact = PassFact { notices: Vec::new(), ..fact };
+        world.tell(&snapshot, PassFact { result: PassResult::Defect(broken.to_string()), ..fact });
         return After::Defect;
     }
     world.refresh.ask(&plan.stale, &key.namespace);
     let read_at = read_at(&plan, &snapshot);
+    let acts_at = world.cluster.clock.uptime();
     let report = interpret(&plan, read_at, &world.cluster.hand(key)).await;
-    world.remember(&snapshot, &plan, report)
+    let steps = StepFact::all(&plan, &report);
+    world.tell(
+        &snapshot,
+        PassFact {
+            due_to_request: (!report.outcomes.is_empty()).then(|| acts_at.since(taken.due)),
+            notices: told(&plan.notices, &steps),
+            result: PassResult::of(&steps),
+            steps,
+            ..fact
+        },
+    );
+    world.remember(key, &plan, report)
 }
 
 impl World {
@@ -49,9 +68,7 @@ impl World {
         look(&self.cluster.cache, key, now, &self.settings, self.memory.of(key))
     }
 
-    fn remember(&self, snapshot: &Snapshot, plan: &Plan, report: Report) -> After {
-        let key = &snapshot.key;
-        self.tell(snapshot, plan, StepFact::all(plan, &report), None);
+    fn remember(&self, key: &AppKey, plan: &Plan, report: Report) -> After {
         // What was sent is a new fact, whatever came of it: only a look makes use of it. What came
         // too late, or while nothing was let through, is decided anew.
         let is_unsent = |why| matches!(why, Dropped::TooLate | Dropped::HeldBack);
@@ -66,26 +83,29 @@ impl World {
         if has_news { After::Again } else { After::WakeUp(plan.wake_up) }
     }
 
-    fn tell(
-        &self,
-        snapshot: &Snapshot,
-        plan: &Plan,
-        steps: Vec<StepFact>,
-        defect: Option<PassResult>,
-    ) {
-        let app = snapshot.app.present();
+    fn tell(&self, snapshot: &Snapshot, fact: PassFact) {
         let took = self.cluster.clock.uptime().since(snapshot.now.uptime);
-        let result = defect.unwrap_or_else(|| PassResult::of(&steps));
-        self.tell.tell(Fact::Pass(PassFact {
-            key: snapshot.key.clone(),
-            generation: app.and_then(|app| app.pointer("/metadata/generation")?.as_i64()),
-            at: snapshot.now.wall,
-            took,
-            notices: told(&plan.notices, &steps),
-            steps,
-            waits: plan.waits.clone(),
-            result,
-        }));
+        self.tell.tell(Fact::Pass(Box::new(PassFact { took, ..fact })));
+    }
+}
+
+/// Numbers the decisions of this process, so that all that is said of one can be found together.
+#[derive(Debug)]
+pub struct Decisions {
+    process: String,
+    last: AtomicU64,
+}
+
+impl Decisions {
+    /// Those of a process with this identity, whose last part tells it from the ones before.
+    pub fn of(identity: &str) -> Self {
+        let process = identity.rsplit_once('_').map_or(identity, |(_, own)| own).to_owned();
+        Self { process, last: AtomicU64::new(0) }
+    }
+
+    fn next(&self) -> String {
+        let number = self.last.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
+        format!("{}-{number}", self.process)
     }
 }
 

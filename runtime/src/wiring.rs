@@ -23,10 +23,11 @@ use crate::gate::Gate;
 use crate::lease::{Follow, Keeper, LeaseSettings, Term};
 use crate::limits;
 use crate::memory::Memory;
-use crate::pass::World;
+use crate::pass::{Decisions, World};
 use crate::queue::{Lane, Queue};
-use crate::sensors::events::Events;
-use crate::sensors::{Hear, Tell, log, prometheus};
+use crate::sensors::events::{self, Events};
+use crate::sensors::prometheus::Metrics;
+use crate::sensors::{Hear, Sensor, Tell, log};
 use crate::watch::{Refresh, Sink, Watch};
 
 /// How to run.
@@ -52,9 +53,6 @@ pub enum RunError {
     /// The port of probes and metrics.
     #[error(transparent)]
     Listen(#[from] admin::ListenError),
-    /// The metrics of the process.
-    #[error("metrics cannot be counted: {0}")]
-    Metrics(#[from] metrics_exporter_prometheus::BuildError),
     /// The signals of the process.
     #[error("signals cannot be heard: {0}")]
     Signals(#[source] std::io::Error),
@@ -83,16 +81,29 @@ struct Stops {
 pub async fn run(client: Client, options: Options) -> Result<(), RunError> {
     let mut signals = Signals::listen().map_err(RunError::Signals)?;
     let listener = admin::listen(options.metrics_port).await?;
-    let metrics = prometheus::install()?;
     let clock = ProcessClock::start();
+    let metrics = Metrics::new(clock);
     let stops = Stops::default();
-    let (tell, hears) = Tell::to(["log", "prometheus", "events"], &stops.sensors);
-    let sensors = listen(hears, &client, &tell, clock, &options);
+    let sensors = [Sensor::of_all("log"), Sensor::of_all("prometheus"), events::SENSOR];
+    let (tell, hears) = Tell::to(sensors, &stops.sensors);
+    let events = Events::new(
+        Api::new(client.clone(), limits::REQUEST_WITHIN, tell.clone()),
+        clock,
+        options.identity.clone(),
+        tell.clone(),
+    );
+    let sensors = listen(hears, metrics.clone(), events);
     let cluster = cluster(&client, &options, &tell, clock);
     let passes = TaskTracker::new();
     let mut parts = JoinSet::new();
     let (cache, queue) = (Arc::clone(&cluster.cache), Arc::clone(&cluster.queue));
-    let admin = Admin { cache: Arc::clone(&cache), queue: Arc::clone(&queue), metrics };
+    let admin = Admin {
+        cache: Arc::clone(&cache),
+        queue: Arc::clone(&queue),
+        term: Arc::clone(&cluster.term),
+        tell: tell.clone(),
+        metrics,
+    };
     parts.spawn(admin.run(listener, stops.rest.clone()));
     parts.spawn(sweep(Arc::clone(&cache), Arc::clone(&queue), stops.rest.clone()));
     let refresh = Refresh::new(watches(&options.scopes));
@@ -116,6 +127,7 @@ pub async fn run(client: Client, options: Options) -> Result<(), RunError> {
         memory: Memory::default(),
         refresh,
         settings: options.settings.clone(),
+        decisions: Decisions::of(&options.identity),
         tell,
     });
     let dispatch = Dispatch { world, workers: options.workers, passes: passes.clone() };
@@ -180,16 +192,13 @@ fn cluster(client: &Client, options: &Options, tell: &Tell, clock: ProcessClock)
 
 fn listen(
     [to_log, to_prometheus, to_events]: [Hear; 3],
-    client: &Client,
-    tell: &Tell,
-    clock: ProcessClock,
-    options: &Options,
+    metrics: Metrics,
+    events: Events,
 ) -> JoinSet<()> {
     let mut sensors = JoinSet::new();
     sensors.spawn(log::run(to_log));
-    sensors.spawn(prometheus::run(to_prometheus));
-    let api = Api::new(client.clone(), limits::REQUEST_WITHIN, tell.clone());
-    sensors.spawn(Events::new(api, clock, options.identity.clone()).run(to_events));
+    sensors.spawn(metrics.run(to_prometheus));
+    sensors.spawn(events.run(to_events));
     sensors
 }
 

@@ -7,10 +7,11 @@ use std::process;
 use tracing_subscriber::EnvFilter;
 
 use super::CommandError;
-use crate::args::{self, LogArgs, LogFormat, RunArgs};
+use crate::args::{self, LogArgs, RunArgs};
 use crate::cache::Scope;
 use crate::client;
 use crate::lease::LeaseSettings;
+use crate::sensors::lines;
 use crate::settings::{self, Environment};
 use crate::wiring::{self, Options};
 
@@ -122,10 +123,6 @@ fn log(args: &LogArgs) -> Result<(), CommandError> {
     };
     let filter = EnvFilter::try_new(directives)
         .map_err(|error| CommandError::Usage(format!("--log-level \"{level}\": {error}")))?;
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    let set = match args.log_format {
-        LogFormat::Text => subscriber.with_ansi(false).try_init(),
-        LogFormat::Json => subscriber.json().flatten_event(true).try_init(),
-    };
-    set.map_err(CommandError::failed)
+    let subscriber = lines::subscriber(args.log_format, filter, std::io::stderr);
+    tracing::subscriber::set_global_default(subscriber).map_err(CommandError::failed)
 }

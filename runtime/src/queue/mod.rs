@@ -2,6 +2,7 @@
 
 mod schedule;
 
+use std::collections::BTreeSet;
 use std::future::pending;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -12,7 +13,7 @@ use tokio::time::sleep_until;
 
 use crate::clock::ProcessClock;
 
-pub use schedule::{After, Lane, Schedule};
+pub use schedule::{After, Cause, Lane, Schedule, Taken};
 
 /// The schedule, shared by those who say that a key is due and the one who takes keys.
 #[derive(Debug)]
@@ -28,11 +29,17 @@ impl Queue {
         Self { schedule: Mutex::new(Schedule::new(seed)), changed: Notify::new(), clock }
     }
 
+    /// From now on keys are taken: how long they wait counts from here.
+    pub fn open(&self) {
+        self.lock().open(self.clock.uptime());
+    }
+
     /// Look at these keys.
     pub fn due(&self, keys: impl IntoIterator<Item = AppKey>, lane: Lane) {
         {
             let mut schedule = self.lock();
-            keys.into_iter().for_each(|key| schedule.due(&key, lane));
+            let now = self.clock.uptime();
+            keys.into_iter().for_each(|key| schedule.due(&key, lane, now));
         }
         self.changed.notify_one();
     }
@@ -48,12 +55,12 @@ impl Queue {
     }
 
     /// The next key. One caller at a time; dropping the future loses no key.
-    pub async fn next(&self) -> AppKey {
+    pub async fn next(&self) -> Taken {
         loop {
             let timer = {
                 let mut schedule = self.lock();
-                if let Some(key) = schedule.next(self.clock.uptime()) {
-                    return key;
+                if let Some(taken) = schedule.next(self.clock.uptime()) {
+                    return taken;
                 }
                 schedule.next_timer()
             };
@@ -74,9 +81,9 @@ impl Queue {
         self.changed.notify_one();
     }
 
-    /// How many keys wait.
-    pub fn depth(&self) -> usize {
-        self.lock().depth()
+    /// The keys that wait for their turn.
+    pub fn waiting(&self) -> BTreeSet<AppKey> {
+        self.lock().waiting().cloned().collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, Schedule> {
@@ -105,10 +112,10 @@ mod tests {
             }
         });
         let began = Instant::now();
-        assert_eq!(queue.next().await, key);
+        assert_eq!(queue.next().await.key, key);
         assert_eq!(began.elapsed(), Duration::from_millis(50));
         queue.done(&key, After::WakeUp(Some(Uptime(400))));
-        assert_eq!(queue.next().await, key);
+        assert_eq!(queue.next().await.key, key);
         assert_eq!(began.elapsed(), Duration::from_millis(400));
         teller.await.unwrap();
     }

@@ -1,6 +1,7 @@
 //! Which key is next. Pure: no locks, no timers of its own; the time is an argument.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
 
 use kaspr_core::key::AppKey;
 use kaspr_core::limits::LOOK_EVERY;
@@ -17,6 +18,28 @@ pub enum Lane {
     Backlog,
     /// Something happened to it.
     Live,
+}
+
+/// What made a key due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Cause {
+    /// Something happened.
+    Event,
+    /// Time alone: a wait that is over, the five minutes.
+    Time,
+}
+
+/// A key that is worked on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// The key.
+    pub key: AppKey,
+    /// Since when it could have been taken.
+    pub due: Uptime,
+    /// How long it waited for its turn.
+    pub waited: Duration,
+    /// What made it due.
+    pub cause: Cause,
 }
 
 /// What a pass asks of the schedule when it ends.
@@ -40,12 +63,16 @@ pub struct Schedule {
     backlog: VecDeque<AppKey>,
     timers: BTreeSet<(Uptime, AppKey)>,
     picks: u32,
+    /// Since when keys are taken: nobody counts the time before as waiting for a turn.
+    opened: Uptime,
     jitter: StdRng,
 }
 
 #[derive(Debug, Default)]
 struct Slot {
     waiting: Option<Lane>,
+    /// Since when it is due, and why; kept while it waits, and while it runs if it must run again.
+    due: Option<(Uptime, Cause)>,
     is_running: bool,
     /// It became due while it was worked on.
     again: Option<Lane>,
@@ -65,23 +92,19 @@ impl Schedule {
             backlog: VecDeque::new(),
             timers: BTreeSet::new(),
             picks: 0,
+            opened: Uptime::default(),
             jitter: StdRng::seed_from_u64(seed),
         }
     }
 
+    /// Keys are taken from `now` on.
+    pub fn open(&mut self, now: Uptime) {
+        self.opened = now;
+    }
+
     /// Look at `key` as soon as its turn comes. If it is being worked on, once more afterwards.
-    pub fn due(&mut self, key: &AppKey, lane: Lane) {
-        let slot = self.slots.entry(key.clone()).or_default();
-        if slot.is_running {
-            slot.again = slot.again.max(Some(lane));
-        } else if !slot.is_resting && slot.waiting < Some(lane) {
-            // A key that moves up leaves a stale place in the backlog, which is skipped there.
-            slot.waiting = Some(lane);
-            match lane {
-                Lane::Live => self.live.push_back(key.clone()),
-                Lane::Backlog => self.backlog.push_back(key.clone()),
-            }
-        }
+    pub fn due(&mut self, key: &AppKey, lane: Lane, now: Uptime) {
+        self.wait(key, lane, (now, Cause::Event));
     }
 
     /// Look at `key` at this instant at the latest; what comes sooner is looked at sooner.
@@ -89,6 +112,7 @@ impl Schedule {
         let slot = self.slots.entry(key.clone()).or_default();
         if slot.is_running {
             slot.again = slot.again.max(Some(Lane::Live));
+            slot.due.get_or_insert((at, Cause::Event));
         } else if !slot.is_resting
             && slot.waiting.is_none()
             && slot.timer.is_none_or(|(timer, _)| at < timer)
@@ -98,7 +122,7 @@ impl Schedule {
     }
 
     /// Takes the next key, which then counts as worked on until [`Self::done`].
-    pub fn next(&mut self, now: Uptime) -> Option<AppKey> {
+    pub fn next(&mut self, now: Uptime) -> Option<Taken> {
         self.fire(now);
         self.picks = self.picks.wrapping_add(1);
         let is_turn_of_backlog = self.picks.is_multiple_of(limits::BACKLOG_EVERY);
@@ -108,13 +132,14 @@ impl Schedule {
             [Lane::Live, Lane::Backlog]
         };
         let key = order.into_iter().find_map(|lane| self.take(lane))?;
-        let timer = self.slots.get_mut(&key).and_then(|slot| {
-            slot.waiting = None;
-            slot.is_running = true;
-            slot.timer.take()
-        });
+        let slot = self.slots.get_mut(&key)?;
+        slot.waiting = None;
+        slot.is_running = true;
+        let (due, cause) = slot.due.take().unwrap_or((now, Cause::Event));
+        let timer = slot.timer.take();
         self.drop_timer(&key, timer);
-        Some(key)
+        let due = due.max(self.opened);
+        Some(Taken { key, due, waited: now.since(due), cause })
     }
 
     /// The pass of `key` has ended.
@@ -130,7 +155,7 @@ impl Schedule {
             (_, Some(_)) if slot.chain > limits::CHAIN_MAX => {
                 self.rest(key, now.after(limits::CHAIN_PAUSE));
             }
-            (_, Some(lane)) => self.due(key, lane),
+            (_, Some(lane)) => self.due(key, lane, now),
             (After::Gone, None) => {
                 self.slots.remove(key);
             }
@@ -148,9 +173,9 @@ impl Schedule {
         self.timers.first().map(|(at, _)| *at)
     }
 
-    /// How many keys wait.
-    pub fn depth(&self) -> usize {
-        self.slots.values().filter(|slot| slot.waiting.is_some()).count()
+    /// The keys that wait for their turn.
+    pub fn waiting(&self) -> impl Iterator<Item = &AppKey> {
+        self.slots.iter().filter(|(_, slot)| slot.waiting.is_some()).map(|(key, _)| key)
     }
 
     fn fire(&mut self, now: Uptime) {
@@ -162,7 +187,23 @@ impl Schedule {
                 slot.is_resting = false;
                 slot.timer.take()
             });
-            self.due(&key, lane.map_or(Lane::Live, |(_, lane)| lane));
+            self.wait(&key, lane.map_or(Lane::Live, |(_, lane)| lane), (at, Cause::Time));
+        }
+    }
+
+    fn wait(&mut self, key: &AppKey, lane: Lane, due: (Uptime, Cause)) {
+        let slot = self.slots.entry(key.clone()).or_default();
+        if slot.is_running {
+            slot.again = slot.again.max(Some(lane));
+            slot.due.get_or_insert(due);
+        } else if !slot.is_resting && slot.waiting < Some(lane) {
+            // A key that moves up leaves a stale place in the backlog, which is skipped there.
+            slot.waiting = Some(lane);
+            slot.due.get_or_insert(due);
+            match lane {
+                Lane::Live => self.live.push_back(key.clone()),
+                Lane::Backlog => self.backlog.push_back(key.clone()),
+            }
         }
     }
 
@@ -183,6 +224,7 @@ impl Schedule {
         if let Some(slot) = self.slots.get_mut(key) {
             slot.is_resting = true;
             slot.chain = 0;
+            slot.due = None;
         }
         self.set_timer(key, until, Lane::Live);
     }
@@ -213,37 +255,41 @@ mod tests {
     fn schedule(due: &[(&str, Lane)]) -> Schedule {
         let mut schedule = Schedule::new(1);
         for (name, lane) in due {
-            schedule.due(&key(name), *lane);
+            schedule.due(&key(name), *lane, NOW);
         }
         schedule
     }
 
+    fn next(schedule: &mut Schedule, now: Uptime) -> Option<AppKey> {
+        schedule.next(now).map(|taken| taken.key)
+    }
+
     fn drain(schedule: &mut Schedule, now: Uptime) -> Vec<String> {
-        std::iter::from_fn(|| schedule.next(now)).map(|key| key.name).collect()
+        std::iter::from_fn(|| schedule.next(now)).map(|taken| taken.key.name).collect()
     }
 
     #[test]
     fn a_key_waits_once_however_often_it_is_due() {
         let mut schedule = schedule(&[("a", Lane::Live), ("a", Lane::Live), ("a", Lane::Backlog)]);
-        assert_eq!(schedule.depth(), 1);
+        assert_eq!(schedule.waiting().count(), 1);
         assert_eq!(drain(&mut schedule, NOW), ["a"]);
     }
 
     #[test]
     fn a_key_that_becomes_due_while_it_runs_runs_again() {
         let mut schedule = schedule(&[("a", Lane::Live)]);
-        assert_eq!(schedule.next(NOW), Some(key("a")));
-        schedule.due(&key("a"), Lane::Live);
+        assert_eq!(next(&mut schedule, NOW), Some(key("a")));
+        schedule.due(&key("a"), Lane::Live, NOW);
         assert_eq!(schedule.next(NOW), None);
         schedule.done(&key("a"), After::Gone, NOW);
-        assert_eq!(schedule.next(NOW), Some(key("a")));
+        assert_eq!(next(&mut schedule, NOW), Some(key("a")));
     }
 
     #[test]
     fn an_edit_overtakes_the_backlog_and_does_not_starve_it() {
         let mut schedule = schedule(&[("b1", Lane::Backlog), ("b2", Lane::Backlog)]);
         for name in ["e1", "e2", "e3", "e4", "e5"] {
-            schedule.due(&key(name), Lane::Live);
+            schedule.due(&key(name), Lane::Live, NOW);
         }
         assert_eq!(drain(&mut schedule, NOW), ["e1", "e2", "e3", "b1", "e4", "e5", "b2"]);
     }
@@ -251,7 +297,7 @@ mod tests {
     #[test]
     fn a_key_of_the_backlog_moves_up_and_is_not_taken_twice() {
         let mut schedule = schedule(&[("a", Lane::Backlog), ("b", Lane::Backlog)]);
-        schedule.due(&key("b"), Lane::Live);
+        schedule.due(&key("b"), Lane::Live, NOW);
         assert_eq!(drain(&mut schedule, NOW), ["b", "a"]);
     }
 
@@ -261,12 +307,12 @@ mod tests {
         schedule.next(NOW);
         schedule.done(&key("a"), After::WakeUp(Some(Uptime(1_500))), NOW);
         assert_eq!(schedule.next_timer(), Some(Uptime(1_500)));
-        schedule.due(&key("a"), Lane::Live);
+        schedule.due(&key("a"), Lane::Live, NOW);
         schedule.next(NOW);
         assert_eq!(schedule.next_timer(), None);
         schedule.done(&key("a"), After::WakeUp(Some(Uptime(9_000))), NOW);
         assert_eq!(schedule.next(Uptime(8_999)), None);
-        assert_eq!(schedule.next(Uptime(9_000)), Some(key("a")));
+        assert_eq!(next(&mut schedule, Uptime(9_000)), Some(key("a")));
     }
 
     #[test]
@@ -287,10 +333,10 @@ mod tests {
         while schedule.next(NOW).is_some() {
             passes += 1;
             schedule.done(&key("a"), After::Again, NOW);
-            schedule.due(&key("a"), Lane::Live);
+            schedule.due(&key("a"), Lane::Live, NOW);
         }
         assert_eq!(passes, limits::CHAIN_MAX + 1);
-        assert_eq!(schedule.next(NOW.after(limits::CHAIN_PAUSE)), Some(key("a")));
+        assert_eq!(next(&mut schedule, NOW.after(limits::CHAIN_PAUSE)), Some(key("a")));
     }
 
     #[test]
@@ -299,11 +345,11 @@ mod tests {
         schedule.due_at(&key("a"), Uptime(1_300));
         schedule.due_at(&key("a"), Uptime(1_500));
         assert_eq!(schedule.next(Uptime(1_299)), None);
-        assert_eq!(schedule.next(Uptime(1_300)), Some(key("a")));
+        assert_eq!(next(&mut schedule, Uptime(1_300)), Some(key("a")));
         schedule.done(&key("a"), After::WakeUp(None), Uptime(1_300));
         schedule.due_at(&key("a"), Uptime(1_600));
-        schedule.due(&key("a"), Lane::Live);
-        assert_eq!(schedule.next(Uptime(1_301)), Some(key("a")));
+        schedule.due(&key("a"), Lane::Live, NOW);
+        assert_eq!(next(&mut schedule, Uptime(1_301)), Some(key("a")));
         assert_eq!(schedule.next(Uptime(1_700)), None);
     }
 
@@ -313,5 +359,38 @@ mod tests {
         schedule.next(NOW);
         schedule.done(&key("a"), After::Gone, NOW);
         assert!(schedule.slots.is_empty() && schedule.timers.is_empty());
+    }
+
+    #[test]
+    fn a_key_says_since_when_and_why_it_was_due() {
+        let mut schedule = schedule(&[]);
+        let check = |schedule: &mut Schedule, now: u64, due: u64, waited: u64, cause: Cause| {
+            let taken = schedule.next(Uptime(now)).unwrap();
+            let waited = Duration::from_millis(waited);
+            assert_eq!(taken, Taken { key: key("a"), due: Uptime(due), waited, cause });
+        };
+        schedule.due(&key("a"), Lane::Backlog, Uptime(10));
+        schedule.due(&key("a"), Lane::Live, Uptime(20));
+        check(&mut schedule, 30, 10, 20, Cause::Event);
+        // What happens during a pass waits from then on; the pass's own news from its end on.
+        schedule.due(&key("a"), Lane::Live, Uptime(32));
+        schedule.done(&key("a"), After::WakeUp(None), Uptime(40));
+        check(&mut schedule, 45, 32, 13, Cause::Event);
+        schedule.done(&key("a"), After::Again, Uptime(50));
+        check(&mut schedule, 55, 50, 5, Cause::Event);
+        schedule.done(&key("a"), After::WakeUp(Some(Uptime(70))), Uptime(60));
+        check(&mut schedule, 75, 70, 5, Cause::Time);
+        schedule.done(&key("a"), After::Defect, Uptime(80));
+        schedule.due(&key("a"), Lane::Live, Uptime(90));
+        let rested = Uptime(80).after(limits::DEFECT_PAUSE);
+        check(&mut schedule, rested.0, rested.0, 0, Cause::Time);
+    }
+
+    #[test]
+    fn the_time_before_keys_are_taken_is_no_wait_for_a_turn() {
+        let mut schedule = schedule(&[("a", Lane::Backlog)]);
+        schedule.open(Uptime(5_000));
+        let taken = schedule.next(Uptime(5_003)).unwrap();
+        assert_eq!((taken.due, taken.waited), (Uptime(5_000), Duration::from_millis(3)));
     }
 }

@@ -1,5 +1,6 @@
 //! The facts that sensors hear.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -8,34 +9,49 @@ use kaspr_core::key::{AppKey, ObjectKind, ObjectRef};
 use kaspr_core::outcome::{Answer, Refusal};
 use kaspr_core::plan::{Notice, Plan, Wait};
 use kaspr_core::reason::Reason;
+use kaspr_core::seen::Seen;
+use kaspr_core::snapshot::Snapshot;
 use kaspr_effects::{Dropped, Report};
 
 use crate::cache::Scope;
+use crate::keys::definition_name;
+use crate::object;
+use crate::queue::Taken;
 
 /// Something that happened.
 #[derive(Debug)]
 pub enum Fact {
     /// One pass over one key.
-    Pass(PassFact),
+    Pass(Box<PassFact>),
     /// One request to the API server.
     Request(RequestFact),
     /// A watch changed its state.
     Watch(WatchFact),
     /// The lease was gained, lost or given back.
     Lease(LeaseFact),
+    /// What became of a notice.
+    Event(EventFact),
+    /// A pass panicked: a defect of this program.
+    Panic,
 }
 
 /// One pass: what was decided, and what came of it.
 #[derive(Debug)]
 pub struct PassFact {
-    /// Whose pass it was.
-    pub key: AppKey,
+    /// Whose pass it was, since when it was due, and why.
+    pub taken: Taken,
+    /// Names this decision of this process in every line and Event about it.
+    pub decision: String,
     /// `metadata.generation` of the app, if there is one.
     pub generation: Option<i64>,
+    /// The parts of the app that the look saw; none if there is no app.
+    pub parts: Option<Parts>,
     /// When it began.
     pub at: Timestamp,
     /// How long it took.
     pub took: Duration,
+    /// From the instant at which the key was due to its first request, if there was one.
+    pub due_to_request: Option<Duration>,
     /// What was to be done.
     pub steps: Vec<StepFact>,
     /// What was not to be done, and why.
@@ -44,6 +60,78 @@ pub struct PassFact {
     pub notices: Vec<Notice>,
     /// What came of the whole.
     pub result: PassResult,
+}
+
+impl PassFact {
+    /// A pass of which nothing came yet.
+    pub fn of(taken: &Taken, decision: String, snapshot: &Snapshot, plan: &Plan) -> Self {
+        let app = snapshot.app.present();
+        Self {
+            taken: taken.clone(),
+            decision,
+            generation: app.and_then(|app| app.pointer("/metadata/generation")?.as_i64()),
+            parts: (!snapshot.app.is_absent()).then(|| Parts::of(snapshot)),
+            at: snapshot.now.wall,
+            took: Duration::ZERO,
+            due_to_request: None,
+            steps: Vec::new(),
+            waits: plan.waits.clone(),
+            notices: plan.notices.clone(),
+            result: PassResult::Silent,
+        }
+    }
+
+    /// Whose pass it was.
+    pub fn key(&self) -> &AppKey {
+        &self.taken.key
+    }
+}
+
+/// What an app has a changing number of.
+#[derive(Debug, Default)]
+pub struct Parts {
+    components: BTreeSet<String>,
+    config_maps: BTreeSet<String>,
+    /// A kind could not be looked at: nobody can say that a part is not there.
+    is_blind: bool,
+}
+
+impl Parts {
+    fn of(snapshot: &Snapshot) -> Self {
+        let mut parts = Self::default();
+        let components = &snapshot.components;
+        for (kind, seen) in [
+            (ObjectKind::Agent, &components.agents),
+            (ObjectKind::Table, &components.tables),
+            (ObjectKind::WebView, &components.web_views),
+            (ObjectKind::Task, &components.tasks),
+            (ObjectKind::Join, &components.joins),
+        ] {
+            for name in parts.names(seen) {
+                parts.config_maps.extend(definition_name(kind, &name));
+                parts.components.insert(name);
+            }
+        }
+        let config_maps = parts.names(&snapshot.children.config_maps);
+        parts.config_maps.extend(config_maps);
+        parts
+    }
+
+    fn names(&mut self, seen: &Seen<Vec<serde_json::Value>>) -> Vec<String> {
+        self.is_blind |= matches!(seen, Seen::Unknown(_));
+        let bodies = seen.present().into_iter().flatten();
+        bodies.filter_map(|body| object::meta(body, "name").map(str::to_owned)).collect()
+    }
+
+    /// Whether a component of that name may be there.
+    pub fn may_have_component(&self, name: &str) -> bool {
+        self.is_blind || self.components.contains(name)
+    }
+
+    /// Whether a ConfigMap of that name may be there, or comes with a component that is.
+    pub fn may_have_config_map(&self, name: &str) -> bool {
+        self.is_blind || self.config_maps.contains(name)
+    }
 }
 
 /// One action of a pass.
@@ -59,6 +147,8 @@ pub struct StepFact {
     pub because: Reason,
     /// What came of it.
     pub came: Came,
+    /// How long that took; zero if it was not sent.
+    pub took: Duration,
 }
 
 /// What came of an action.
@@ -111,23 +201,30 @@ impl PassResult {
 }
 
 impl StepFact {
+    /// Whether a request was made of it.
+    pub fn is_sent(&self) -> bool {
+        !matches!(self.came, Came::Skipped(_))
+    }
+
     /// Joins a plan with what came of it.
     pub fn all(plan: &Plan, report: &Report) -> Vec<Self> {
-        let mut answers = report.outcomes.iter().peekable();
+        let mut answers = report.outcomes.iter().zip(&report.took).peekable();
         let mut skipped = report.skipped.iter().peekable();
         let join = |step: &kaspr_core::Step| {
-            let came =
-                if let Some((_, answer)) = answers.next_if(|(action, _)| *action == step.action) {
-                    Came::of(answer)
-                } else {
-                    Came::Skipped(skipped.next().map_or(Dropped::Voided, |skipped| skipped.why))
-                };
+            let answer = answers.next_if(|((action, _), _)| *action == step.action);
+            let (came, took) = if let Some(((_, answer), took)) = answer {
+                (Came::of(answer), *took)
+            } else {
+                let why = skipped.next().map_or(Dropped::Voided, |skipped| skipped.why);
+                (Came::Skipped(why), Duration::ZERO)
+            };
             Self {
                 verb: step.action.verb(),
                 object: step.action.object().clone(),
                 fields: fields(&step.action),
                 because: step.because.clone(),
                 came,
+                took,
             }
         };
         plan.steps.iter().map(join).collect()
@@ -212,4 +309,73 @@ pub enum LeaseFact {
         /// The server's words.
         why: String,
     },
+}
+
+/// What became of a notice.
+#[derive(Debug, PartialEq, Eq)]
+pub enum EventFact {
+    /// It can be read in the cluster.
+    Published,
+    /// There were too many about its object.
+    Limited,
+    /// The server would not have it: a namespace that goes, a right that is missing, an outage.
+    Refused {
+        /// The refusal's code.
+        refusal: &'static str,
+        /// What it was about, and the server's words.
+        why: String,
+    },
+}
+
+impl EventFact {
+    /// A stable word.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Published => "published",
+            Self::Limited => "limited",
+            Self::Refused { .. } => "refused",
+        }
+    }
+}
+
+/// Facts for the tests of sensors.
+#[cfg(test)]
+pub(super) mod sample {
+    use super::*;
+    use crate::queue::Cause;
+
+    /// A pass over an app that is there, of which nothing came.
+    pub(crate) fn pass(name: &str) -> PassFact {
+        let (key, waited) = (AppKey::new("n", name), Duration::from_millis(20));
+        PassFact {
+            taken: Taken { key, due: kaspr_core::Uptime(0), waited, cause: Cause::Event },
+            decision: "1f-7".to_owned(),
+            generation: Some(3),
+            parts: Some(Parts::default()),
+            at: Timestamp::UNIX_EPOCH,
+            took: Duration::from_millis(700),
+            due_to_request: None,
+            steps: Vec::new(),
+            waits: Vec::new(),
+            notices: Vec::new(),
+            result: PassResult::Silent,
+        }
+    }
+
+    /// A step that took some time.
+    pub(crate) fn step(
+        verb: &'static str,
+        object: ObjectRef,
+        because: Reason,
+        came: Came,
+    ) -> StepFact {
+        StepFact {
+            verb,
+            object,
+            fields: Vec::new(),
+            because,
+            came,
+            took: Duration::from_millis(70),
+        }
+    }
 }

@@ -1,57 +1,80 @@
 //! The log: what was done, refused and decided against, one line each.
+//!
+//! `key`, `generation` and `decision` are the same in all lines of one pass. Words that are not
+//! ours are cut; that they cannot forge a line is the business of `lines`.
 
 use kaspr_core::outcome::Refusal;
 use kaspr_effects::Dropped;
 use tracing::{debug, error, info, warn};
 
-use super::Hear;
 use super::fact::{
-    Came, Fact, LeaseFact, PassFact, PassResult, RequestFact, StepFact, WatchFact, WatchState,
+    Came, EventFact, Fact, LeaseFact, PassFact, PassResult, RequestFact, StepFact, WatchFact,
+    WatchState,
 };
+use super::{Hear, cut};
+use crate::limits::LOG_WORDS_MAX;
 
 /// Writes facts to the log until the end.
 pub async fn run(mut hear: Hear) {
     while let Some(fact) = hear.next().await {
-        match &*fact {
-            Fact::Pass(pass) => write_pass(pass),
-            Fact::Request(request) => write_request(request),
-            Fact::Watch(watch) => write_watch(watch),
-            Fact::Lease(lease) => write_lease(lease),
-        }
+        write(&fact);
+    }
+}
+
+fn write(fact: &Fact) {
+    match fact {
+        Fact::Pass(pass) => write_pass(pass),
+        Fact::Request(request) => write_request(request),
+        Fact::Watch(watch) => write_watch(watch),
+        Fact::Lease(lease) => write_lease(lease),
+        Fact::Event(event) => write_event(event),
+        // Told where it is caught, with the key.
+        Fact::Panic => {}
     }
 }
 
 fn write_pass(pass: &PassFact) {
-    let key = &pass.key;
+    let (key, generation, decision) = (pass.key(), pass.generation, &*pass.decision);
     if let PassResult::Defect(broken) = &pass.result {
-        error!(%key, generation = pass.generation, "{broken}: the plan is not carried out");
+        let broken = cut(broken, LOG_WORDS_MAX);
+        error!(%key, generation, decision, "{broken}: the plan is not carried out");
     }
     for step in &pass.steps {
         write_step(pass, step);
     }
     for wait in &pass.waits {
-        let reason = wait.because.code();
-        debug!(%key, reason, "{} left alone: {}", wait.object, wait.because);
+        let (reason, because) = (wait.because.code(), wait.because.to_string());
+        let because = cut(&because, LOG_WORDS_MAX);
+        debug!(%key, generation, decision, reason, "{} left alone: {because}", wait.object);
     }
     let took = u64::try_from(pass.took.as_millis()).unwrap_or(u64::MAX);
-    debug!(%key, result = pass.result.code(), took, "looked");
+    debug!(%key, generation, decision, result = pass.result.code(), took, "looked");
 }
 
 fn write_step(pass: &PassFact, step: &StepFact) {
-    let (key, generation) = (&pass.key, pass.generation);
+    let (key, generation, decision) = (pass.key(), pass.generation, &*pass.decision);
     let (verb, object, reason) = (step.verb, &step.object, step.because.code());
     match &step.came {
-        Came::Done => info!(%key, generation, reason, "{verb} {object}: {}", step.because),
+        Came::Done => {
+            let because = step.because.to_string();
+            let because = cut(&because, LOG_WORDS_MAX);
+            info!(%key, generation, decision, reason, "{verb} {object}: {because}");
+        }
         // Somebody was quicker; the next look sees it.
         Came::Exists | Came::Refused(Refusal::Conflict | Refusal::Gone, _) => {
-            info!(%key, generation, reason, "{verb} {object}: not as decided on, looks again");
+            let words = "not as decided on, looks again";
+            info!(%key, generation, decision, reason, "{verb} {object}: {words}");
         }
         Came::Refused(refusal, message) => {
-            let code = refusal.code();
-            warn!(%key, generation, reason, refusal = code, "{verb} {object}: {refusal}: {message}");
+            let (code, message) = (refusal.code(), cut(message, LOG_WORDS_MAX));
+            warn!(
+                %key, generation, decision, reason, refusal = code,
+                "{verb} {object}: {refusal}: {message}"
+            );
         }
         Came::Skipped(why) => {
-            debug!(%key, generation, reason, "{verb} {object}: not sent, {}", words(*why));
+            let why = words(*why);
+            debug!(%key, generation, decision, reason, "{verb} {object}: not sent, {why}");
         }
     }
 }
@@ -78,9 +101,11 @@ fn write_watch(watch: &WatchFact) {
     match &watch.state {
         WatchState::Listed { objects } => info!(kind, %scope, objects, "watching"),
         WatchState::Failed { why, is_repeated: false, .. } => {
+            let why = cut(why, LOG_WORDS_MAX);
             warn!(kind, %scope, "watch interrupted, is tried again: {why}");
         }
         WatchState::Failed { why, pause, .. } => {
+            let why = cut(why, LOG_WORDS_MAX);
             debug!(kind, %scope, "watch interrupted, again in {pause:.1?}: {why}");
         }
     }
@@ -89,9 +114,24 @@ fn write_watch(watch: &WatchFact) {
 fn write_lease(lease: &LeaseFact) {
     match lease {
         LeaseFact::Gained => info!("holds the lease: leads"),
-        LeaseFact::Lost { to: Some(holder) } => warn!(holder, "lost the lease: leads no more"),
+        LeaseFact::Lost { to: Some(holder) } => {
+            warn!(holder = cut(holder, LOG_WORDS_MAX), "lost the lease: leads no more");
+        }
         LeaseFact::Lost { to: None } => warn!("the lease ran out: leads no more"),
-        LeaseFact::Waiting { holder } => info!(holder, "another process leads: waits"),
-        LeaseFact::Refused { why } => warn!("the lease cannot be read or written: {why}"),
+        LeaseFact::Waiting { holder } => {
+            info!(holder = cut(holder, LOG_WORDS_MAX), "another process leads: waits");
+        }
+        LeaseFact::Refused { why } => {
+            warn!("the lease cannot be read or written: {}", cut(why, LOG_WORDS_MAX));
+        }
     }
 }
+
+fn write_event(event: &EventFact) {
+    if let EventFact::Refused { refusal, why } = event {
+        debug!(refusal, "an Event was not published: {}", cut(why, LOG_WORDS_MAX));
+    }
+}
+
+#[cfg(test)]
+mod tests;
