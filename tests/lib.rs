@@ -1,1 +1,3 @@
+//! What both suites are written with.
 
+pub mod exposition;

@@ -28,3 +28,7 @@ mod install;
 mod isolation;
 mod lease;
 mod rights;
+mod events;
+mod isolation;
+mod lease;
+mod metrics;

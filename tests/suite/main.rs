@@ -4,6 +4,7 @@
 mod check;
 mod defects;
 mod deploy;
+mod metrics;
 mod properties;
 mod rights;
 mod scenarios;

@@ -8,6 +8,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use kaspr_tests::exposition::Exposition;
+
 use super::cluster::Cluster;
 use super::eventually;
 use super::proxy::Proxy;
@@ -117,13 +119,21 @@ impl Operator {
     fn try_page(&self, path: &str) -> std::io::Result<(u16, String)> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
         stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-        let head = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        // The old version has no chunks: the body ends with the connection.
+        let head = format!("GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n");
         stream.write_all(head.as_bytes())?;
         let mut text = String::new();
         stream.read_to_string(&mut text)?;
         let code = text.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0);
         let body = text.split_once("\r\n\r\n").map(|(_, body)| body.to_owned());
         Ok((code, body.unwrap_or_default()))
+    }
+
+    /// Its metrics.
+    pub(crate) fn metrics(&self) -> Exposition {
+        let (code, text) = self.page("/metrics");
+        assert_eq!(code, 200, "/metrics answers {text}");
+        Exposition::read(&text).unwrap_or_else(|why| panic!("/metrics: {why}"))
     }
 
     /// What it wrote so far.
