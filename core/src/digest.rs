@@ -1,26 +1,43 @@
 //! Digests of JSON: equal content, equal digest, whatever the order of keys.
 
-use serde_json::Value;
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 /// The first 16 hex digits of the SHA-256 of the compact JSON text.
 ///
 /// serde_json maps iterate sorted (its feature `preserve_order` is off, and a test below says so),
-/// so that the text is canonical.
-pub fn of_json(value: &Value) -> String {
-    of_text(&value.to_string())
+/// and so do the maps of the standard library that we use, so that the text is canonical. A struct
+/// writes its fields as they are declared: make a JSON value of it first.
+pub fn of_json<T: Serialize + ?Sized>(value: &T) -> String {
+    // Text as bytes, without the detour of formatting. Maps with keys of text can always be written.
+    of_bytes(&serde_json::to_vec(value).unwrap_or_default())
 }
 
 /// The first 16 hex digits of the SHA-256 of a text.
 pub fn of_text(text: &str) -> String {
-    let head = Sha256::digest(text.as_bytes()).into_iter().take(8);
+    of_bytes(text.as_bytes())
+}
+
+fn of_bytes(bytes: &[u8]) -> String {
+    let head = Sha256::digest(bytes).into_iter().take(8);
     let number = head.fold(0u64, |number, byte| number << 8 | u64::from(byte));
     format!("{number:016x}")
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use serde_json::{Value, json};
+
     use super::*;
+
+    #[test]
+    fn a_map_has_the_digest_of_the_json_that_it_becomes() {
+        let map = BTreeMap::from([("b", "\u{e9}\n\""), ("a", "1")]);
+        assert_eq!(of_json(&map), of_json(&json!(map)));
+        assert_eq!(of_json(&map), of_text(&json!(map).to_string()));
+    }
 
     #[test]
     fn the_order_of_keys_does_not_matter() {

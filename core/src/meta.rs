@@ -46,7 +46,8 @@ pub struct Owner {
 impl Meta {
     /// Reads the metadata of an object; what is missing is empty.
     pub fn of(object: &Value) -> Self {
-        let field = |name: &str| object.pointer(&format!("/metadata/{name}"));
+        let metadata = object.get("metadata");
+        let field = |name: &str| metadata?.get(name);
         let text = |name: &str| field(name).and_then(Value::as_str).unwrap_or_default().to_owned();
         Self {
             name: text("name"),

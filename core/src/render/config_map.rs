@@ -5,8 +5,6 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kaspr_crds::{Kind, keys};
 
-use serde_json::json;
-
 use super::metadata::{Owner, app_labels, body, default_labels, manifest, metadata, overlay};
 use super::names::Names;
 use super::{DEFINITION_DIGEST, DEFINITION_INPUTS};
@@ -75,7 +73,7 @@ pub fn definition(
     labels.remove(keys::LABEL_CLUSTER);
     let annotations = BTreeMap::from([
         (DEFINITION_INPUTS.to_owned(), inputs.to_owned()),
-        (DEFINITION_DIGEST.to_owned(), digest::of_json(&json!(data))),
+        (DEFINITION_DIGEST.to_owned(), digest::of_json(&data)),
     ]);
     let mut metadata = metadata(owner, &name, labels, Some(&annotations));
     debug_assert!(app.kind == Kind::App, "only an app owns its components' definitions");

@@ -181,7 +181,7 @@ fn environment(app: &App, owner: &Owner, names: &Names, mounted: &[Mounted]) -> 
     let host = format!("$(POD_NAME).{}.{}.svc.cluster.local", names.base, owner.namespace);
     env.push(literal("K_WEB_HOST", host));
     let settings: BTreeMap<String, String> = data.into_iter().collect();
-    env.push(literal("CONFIG_HASH", digest::of_json(&json!(settings))));
+    env.push(literal("CONFIG_HASH", digest::of_json(&settings)));
     for (kind, variable) in KINDS {
         let files: Vec<(&str, &str)> = mounted
             .iter()
@@ -189,7 +189,7 @@ fn environment(app: &App, owner: &Owner, names: &Names, mounted: &[Mounted]) -> 
             .map(|mounted| (mounted.name.as_str(), mounted.text.as_str()))
             .collect();
         if !files.is_empty() {
-            env.push(literal(variable, digest::of_json(&json!(files))));
+            env.push(literal(variable, digest::of_json(&files)));
         }
     }
     // A key of the config can have the name of a fixed variable, and the user's own can have any:

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kaspr_crds::{Kind, keys};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::child::{Wanted, act, settle, wait};
 use super::{Context, Verdict};
@@ -93,7 +93,7 @@ impl<'a> LiveData<'a> {
     /// Whether the data stays while its template does: it was rendered from these inputs, by
     /// whichever build, and nobody changed it since; or the original rendered it.
     fn stands_for(&self, inputs: &str) -> bool {
-        let is_untouched = || self.digest == Some(digest::of_json(&json!(self.data)).as_str());
+        let is_untouched = || self.digest == Some(digest::of_json(&self.data).as_str());
         match self.inputs {
             Some(recorded) => recorded == inputs && is_untouched(),
             None => true,
