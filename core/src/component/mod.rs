@@ -31,8 +31,8 @@ pub struct Definition {
     pub kind: Kind,
     /// `metadata.name`, which is also its name in the worker.
     pub name: String,
-    /// What a worker loads: the item below the root key of the file.
-    pub item: Value,
+    /// What a worker loads: the text of its file.
+    pub text: String,
     /// The digest of what the definition is made of, whichever build renders it.
     pub inputs: String,
     /// What no other component of the app may also claim.
@@ -98,7 +98,8 @@ pub fn parse(kind: Kind, object: &Value) -> Parsed<Definition> {
     };
     let result = match read {
         Some((item, claims)) if problems.is_empty() => {
-            fitting(Definition { kind, name: meta.name, item, inputs, claims })
+            let text = definition::text(kind, item);
+            fitting(Definition { kind, name: meta.name, text, inputs, claims })
         }
         Some(_) | None => Err(one_per_field(problems)),
     };
@@ -107,7 +108,7 @@ pub fn parse(kind: Kind, object: &Value) -> Parsed<Definition> {
 
 /// The definition, if its file fits a ConfigMap.
 fn fitting(valid: Definition) -> Result<Definition, Vec<Invalid>> {
-    let bytes = definition::text(&valid).len();
+    let bytes = valid.text.len();
     if bytes <= limits::DEFINITION_BYTES_MAX {
         return Ok(valid);
     }

@@ -15,7 +15,6 @@ use kaspr_crds::{
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::component::Definition;
 use crate::component::Windows;
 
 /// The name of a component's ConfigMap, and of its volume: `<name>-agent`.
@@ -28,9 +27,10 @@ pub fn file_name(kind: Kind, name: &str) -> String {
     format!("{}.yaml", object_name(kind, name))
 }
 
-/// The text of a component's file.
-pub fn text(definition: &Definition) -> String {
-    yaml::document(&json!({ definition.kind.root_key(): [definition.item] }))
+/// The text of a component's file, which holds this item alone.
+pub(crate) fn text(kind: Kind, item: Value) -> String {
+    let items = Value::Array(vec![item]);
+    yaml::document(&Value::Object(Map::from_iter([(kind.root_key().to_owned(), items)])))
 }
 
 /// What a worker loads for an agent.

@@ -113,7 +113,7 @@ pub(crate) fn track<'a>(observed: &'a Observed<'a>, app: Option<&App>) -> Tracke
         .into_iter()
         .map(|(kind, live, result)| match result {
             Ok(valid) => {
-                let (text, inputs) = (definition::text(&valid), valid.inputs);
+                let (text, inputs) = (valid.text, valid.inputs);
                 let state = match conflict(observed, kind, live) {
                     Some(with) => State::Conflicted { text, inputs, with },
                     None => State::Valid { text, inputs },

@@ -36,7 +36,7 @@ pub fn autoscaler(app: &App, owner: &Owner, names: &Names, settings: &Settings) 
     };
     let body = body(&scaler);
     let object = ObjectRef::new(ObjectKind::Autoscaler, &owner.namespace, &names.autoscaler);
-    manifest(object, body.clone(), &body)
+    manifest(object, body)
 }
 
 /// 1 MiB of memory on average: every worker uses more, so the answer is always the maximum.

@@ -53,7 +53,7 @@ pub fn settings(
     };
     let body = body(&map);
     let object = ObjectRef::new(ObjectKind::ConfigMap, &owner.namespace, &names.settings);
-    manifest(object, body.clone(), &body)
+    manifest(object, body)
 }
 
 /// ConfigMap `<name>-agent` (and so on) of the component `owner` of the app `app`.
@@ -81,5 +81,5 @@ pub fn definition(
     let map = ConfigMap { metadata, data: Some(data), ..ConfigMap::default() };
     let body = body(&map);
     let object = ObjectRef::new(ObjectKind::ConfigMap, &owner.namespace, &name);
-    manifest(object, body.clone(), &body)
+    manifest(object, body)
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kaspr_crds::{Kind, keys};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::action::Manifest;
 use crate::digest;
@@ -142,17 +142,22 @@ pub(super) fn app_labels(owner: &Owner, base: &str) -> BTreeMap<String, String> 
     labels
 }
 
-/// Puts the digest of `content` into the annotations of `body`, and makes it a manifest.
+/// Puts the digest of `body` into its annotations, and makes it a manifest.
 ///
 /// The digest tells later that this very object was applied, so that a field that is no longer
 /// wanted is noticed although the live object cannot show who set it.
-pub(super) fn manifest(object: ObjectRef, mut body: Value, content: &Value) -> Manifest {
-    let hash = digest::of_json(content);
+pub(super) fn manifest(object: ObjectRef, body: Value) -> Manifest {
+    let hash = digest::of_json(&body);
+    manifest_of(object, body, hash)
+}
+
+/// The same with the digest of what counts, where that is not all of `body`.
+pub(super) fn manifest_of(object: ObjectRef, mut body: Value, hash: String) -> Manifest {
     if let Some(metadata) = body.get_mut("metadata").and_then(Value::as_object_mut) {
         let annotations =
             metadata.entry("annotations").or_insert_with(|| Value::Object(Map::new()));
         if let Some(annotations) = annotations.as_object_mut() {
-            annotations.insert(keys::ANNOTATION_RESOURCE_HASH.to_owned(), json!(hash));
+            annotations.insert(keys::ANNOTATION_RESOURCE_HASH.to_owned(), Value::String(hash));
         }
     }
     Manifest { object, body }

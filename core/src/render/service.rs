@@ -58,5 +58,5 @@ fn service(app: &App, owner: &Owner, names: &Names, name: &str, spec: ServiceSpe
     };
     let body = body(&service);
     let object = ObjectRef::new(ObjectKind::Service, &owner.namespace, name);
-    manifest(object, body.clone(), &body)
+    manifest(object, body)
 }

@@ -24,5 +24,5 @@ pub fn service_account(app: &App, owner: &Owner, names: &Names) -> Manifest {
     };
     let body = body(&account);
     let object = ObjectRef::new(ObjectKind::ServiceAccount, &owner.namespace, &names.base);
-    manifest(object, body.clone(), &body)
+    manifest(object, body)
 }

@@ -12,10 +12,11 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use serde_json::{Value, json};
 
 use super::TEMPLATE_INPUTS;
-use super::metadata::{Owner, app_labels, body, manifest, metadata, selector_labels};
+use super::metadata::{Owner, app_labels, body, manifest_of, metadata, selector_labels};
 use super::names::Names;
 use crate::action::Manifest;
 use crate::app::App;
+use crate::digest;
 use crate::key::{ObjectKind, ObjectRef};
 
 /// The parts of a StatefulSet that depend on what is live.
@@ -70,6 +71,7 @@ pub fn statefulset(app: &App, owner: &Owner, names: &Names, parts: StatefulSetPa
     if let Some(content) = content.as_object_mut() {
         content.insert("inputs".to_owned(), json!(inputs));
     }
+    let hash = digest::of_json(&content);
     if let Some(spec) = body.get_mut("spec").and_then(Value::as_object_mut) {
         if let Some(template) = template {
             spec.insert("template".to_owned(), template);
@@ -84,7 +86,7 @@ pub fn statefulset(app: &App, owner: &Owner, names: &Names, parts: StatefulSetPa
         metadata.insert("annotations".to_owned(), json!({ TEMPLATE_INPUTS: inputs }));
     }
     let object = ObjectRef::new(ObjectKind::StatefulSet, &owner.namespace, &names.base);
-    manifest(object, body, &content)
+    manifest_of(object, body, hash)
 }
 
 /// The claim of each member for a new StatefulSet: one for its tables, or none.

@@ -10,7 +10,7 @@ mod rendering;
 mod validation;
 
 use kaspr_core::check::{Severity, check};
-use kaspr_core::{Action, ObjectKind, ObjectRef, Plan, Settings, component, definition};
+use kaspr_core::{Action, ObjectKind, ObjectRef, Plan, Settings, component};
 use kaspr_crds::Kind;
 use kaspr_fixtures::World;
 use serde_json::{Value, json};
@@ -149,7 +149,7 @@ fn read_back(object: &Value) -> Value {
     let kind: Kind = object["kind"].as_str().unwrap().parse().unwrap();
     let parsed = component::parse(kind, object);
     let valid = parsed.result.unwrap_or_else(|problems| panic!("{problems:#?}"));
-    let file: Value = serde_saphyr::from_str(&definition::text(&valid)).unwrap();
+    let file: Value = serde_saphyr::from_str(&valid.text).unwrap();
     file[kind.root_key()][0].clone()
 }
 

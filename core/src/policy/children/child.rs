@@ -162,14 +162,13 @@ pub(super) fn difference(
         annotations.get(keys::ANNOTATION_RESOURCE_HASH).and_then(Value::as_str)
     });
     let applied = child.meta.annotations.get(keys::ANNOTATION_RESOURCE_HASH).map(String::as_str);
-    let found = drift::differences(&manifest.body, child.object);
-    let hash = format!("metadata.annotations.{}", keys::ANNOTATION_RESOURCE_HASH);
     if wanted != applied {
         let is_new = child.meta.controller().is_none();
         return Some(if is_new { Reason::Adopted } else { Reason::DesiredChanged });
     }
+    let hash = format!("metadata.annotations.{}", keys::ANNOTATION_RESOURCE_HASH);
     let is_settled = |path: &str| is_answered_at(observed, child, manifest, path);
-    let first = found
+    let first = drift::differences(&manifest.body, child.object)
         .into_iter()
         .map(|found| found.path)
         .find(|path| *path != hash && !is_settled(path))?;
