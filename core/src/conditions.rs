@@ -165,11 +165,13 @@ fn refusal(
     let told: Vec<String> = observed
         .outcomes
         .iter()
-        .filter(|(id, outcome)| outcome.attempts >= 2 && is_wanted(id))
+        .filter(|(_, outcome)| outcome.attempts >= 2)
         .filter_map(|(id, outcome)| match &outcome.answer {
-            Answer::Refused { refusal, message } => Some(format!("{id}: {refusal}: {message}")),
+            Answer::Refused { refusal, message } => Some((id, refusal, message)),
             Answer::Done { .. } | Answer::Exists { .. } => None,
         })
+        .filter(|(id, ..)| is_wanted(id))
+        .map(|(id, refusal, message)| format!("{id}: {refusal}: {message}"))
         .collect();
     (!told.is_empty()).then(|| ("Error", invalid::cut(&told.join("; "), MESSAGE_MAX)))
 }

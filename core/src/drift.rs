@@ -5,6 +5,8 @@
 //! quantities by amount, and what is empty like what is not there. A field that is no longer
 //! desired is found by the digest that every applied object carries, not here.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use crate::quantity::Quantity;
@@ -24,6 +26,10 @@ pub fn differences(desired: &Value, live: &Value) -> Vec<Difference> {
 }
 
 fn compare(desired: &Value, live: &Value, path: &str, found: &mut Vec<Difference>) {
+    // Most parts of most objects are as they were sent: no path is written for these.
+    if desired == live {
+        return;
+    }
     let differs = match (desired, live) {
         (Value::Object(fields), _) => {
             for (name, value) in fields {
@@ -78,6 +84,7 @@ fn compare_lists(wanted: &[Value], items: &[Value], path: &str, found: &mut Vec<
         }
         return;
     };
+    let places = places(items, keys);
     for one in wanted {
         let same = |two: &&Value| {
             keys.iter().all(|key| one.get(*key).is_none() || one.get(*key) == two.get(*key))
@@ -86,11 +93,27 @@ fn compare_lists(wanted: &[Value], items: &[Value], path: &str, found: &mut Vec<
             name.as_str().map_or_else(|| name.to_string(), str::to_owned)
         });
         let path = format!("{path}[{name}]");
-        match items.iter().find(same) {
+        // A list of hundreds of volumes is not searched for each of them.
+        let live = match (keys, keys.first().and_then(|key| one.get(*key)?.as_str())) {
+            ([_], Some(name)) => places.get(name).copied(),
+            _ => items.iter().find(same),
+        };
+        match live {
             Some(two) => compare(one, two, &path, found),
             None => found.push(Difference { path }),
         }
     }
+}
+
+/// The first item of each text that stands at the first key.
+fn places<'a>(items: &'a [Value], keys: &[&str]) -> BTreeMap<&'a str, &'a Value> {
+    let mut places = BTreeMap::new();
+    for item in items {
+        if let Some(name) = keys.first().and_then(|key| item.get(*key)?.as_str()) {
+            places.entry(name).or_insert(item);
+        }
+    }
+    places
 }
 
 /// Whether two texts are one quantity, at a place where quantities stand.

@@ -1,5 +1,7 @@
 //! What a snapshot means: typed, and still honest about what nobody could look at.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use kaspr_crds::{Kind, keys};
 use serde_json::Value;
 
@@ -89,6 +91,8 @@ pub struct Children<'a> {
     pub stateful_set: Seen<Child<'a>>,
     pub autoscaler: Seen<Child<'a>>,
     pub config_maps: Seen<Vec<Child<'a>>>,
+    /// Where each of them stands, by name.
+    places: BTreeMap<&'a str, usize>,
 }
 
 /// Whose an object is, as far as an app is concerned.
@@ -200,14 +204,11 @@ impl<'a> Child<'a> {
         }
     }
 
-    /// Whether the pod template of this StatefulSet mounts the ConfigMap `name`.
-    pub fn mounts_config_map(&self, name: &str) -> bool {
+    /// The ConfigMaps that the pod template of this StatefulSet mounts.
+    pub fn config_maps(&self) -> BTreeSet<&'a str> {
         let volumes = self.object.pointer("/spec/template/spec/volumes");
-        volumes
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-            .any(|volume| volume.pointer("/configMap/name").and_then(Value::as_str) == Some(name))
+        let volumes = volumes.and_then(Value::as_array).into_iter().flatten();
+        volumes.filter_map(|volume| volume.get("configMap")?.get("name")?.as_str()).collect()
     }
 
     /// Whether an object without a controller is one that the original, or an app deleted without
@@ -242,17 +243,28 @@ impl<'a> Children<'a> {
                 .config_maps
                 .as_ref()
                 .map(|maps| maps.iter().map(Child::of).collect()),
+            places: places(facts.config_maps.present().map(Vec::as_slice).unwrap_or_default()),
         }
     }
 
     /// The ConfigMap of this name.
     pub fn config_map(&self, name: &str) -> Seen<&Child<'a>> {
         match &self.config_maps {
-            Seen::Present(maps) => maps.iter().find(|map| map.meta.name == name).into(),
+            Seen::Present(maps) => self.places.get(name).and_then(|at| maps.get(*at)).into(),
             Seen::Absent => Seen::Absent,
             Seen::Unknown(why) => Seen::Unknown(*why),
         }
     }
+}
+
+/// Where the first object of each name stands.
+fn places(objects: &[Value]) -> BTreeMap<&str, usize> {
+    let mut places = BTreeMap::new();
+    for (at, object) in objects.iter().enumerate() {
+        let name = object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
+        places.entry(name).or_insert(at);
+    }
+    places
 }
 
 /// What a StatefulSet says about its revisions and members.

@@ -44,9 +44,10 @@ pub(crate) fn of_app(
     rollout: Option<&rollout::Verdict>,
 ) -> Verdict {
     let mut verdict = Verdict::default();
+    let members = Members::of(observed, rollout);
     for item in &tracked.items {
         let said = Said {
-            conditions: vec![accepted(&item.problems), ready(observed, item, rollout)],
+            conditions: vec![accepted(&item.problems), ready(item, &members)],
             app: Some("AppFound"),
             hash: hash_of(item),
         };
@@ -101,8 +102,28 @@ fn accepted(problems: &[Invalid]) -> Stated {
     }
 }
 
+/// What the members of the app run.
+#[derive(Default)]
+struct Members<'a> {
+    /// The ConfigMaps that their template mounts.
+    mounted: BTreeSet<&'a str>,
+    /// All of them run the template that is wanted.
+    is_through: bool,
+}
+
+impl<'a> Members<'a> {
+    fn of(observed: &Observed<'a>, rollout: Option<&rollout::Verdict>) -> Self {
+        let Some(set) = observed.own_set() else { return Self::default() };
+        let is_settled = rollout.is_some_and(rollout::Verdict::is_settled);
+        Self {
+            mounted: set.config_maps(),
+            is_through: is_settled && SetFacts::of(set).is_rolled_out(),
+        }
+    }
+}
+
 /// Whether the members run what the spec says.
-fn ready(observed: &Observed<'_>, item: &Item<'_>, rollout: Option<&rollout::Verdict>) -> Stated {
+fn ready(item: &Item<'_>, members: &Members<'_>) -> Stated {
     match &item.state {
         State::Conflicted { with, .. } => {
             let name = item.object_name();
@@ -118,15 +139,8 @@ fn ready(observed: &Observed<'_>, item: &Item<'_>, rollout: Option<&rollout::Ver
             Stated::new(CONDITION_READY, false, "LastGoodDefinition", message)
         }
         State::Valid { .. } => {
-            let is_mounted = observed
-                .own_set()
-                .filter(|set| set.mounts_config_map(&item.object_name()))
-                .is_some_and(|set| {
-                    let is_through = rollout.is_some_and(rollout::Verdict::is_settled)
-                        && SetFacts::of(set).is_rolled_out();
-                    is_through || was_mounted(item)
-                });
-            if is_mounted {
+            let is_mounted = members.mounted.contains(item.object_name().as_str());
+            if is_mounted && (members.is_through || was_mounted(item)) {
                 Stated::new(CONDITION_READY, true, "Mounted", "All members have the definition")
             } else {
                 let message = "Waiting for the members to get the definition";

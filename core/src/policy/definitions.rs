@@ -133,10 +133,11 @@ pub(crate) fn track<'a>(observed: &'a Observed<'a>, app: Option<&App>) -> Tracke
 /// spec is at fault, since what runs stays. (A newcomer is at fault itself, see `track`.)
 pub(crate) fn volumes_taken(observed: &Observed<'_>, app: &App) -> Vec<Invalid> {
     let Some(set) = observed.own_set() else { return Vec::new() };
+    let mounted = set.config_maps();
     observed
         .all_components()
         .filter(|(kind, live)| {
-            set.mounts_config_map(&definition::object_name(*kind, &live.meta.name))
+            mounted.contains(definition::object_name(*kind, &live.meta.name).as_str())
         })
         .filter_map(|(kind, live)| volume_taken(app, kind, &live.meta.name))
         .collect()

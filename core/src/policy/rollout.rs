@@ -194,11 +194,12 @@ fn change(case: &Case<'_>, set: &Child<'_>, memory: Memory) -> (Choice, Memory) 
 
 /// Whether a live template mounts every tracked definition.
 fn mounts_all(set: &Child<'_>, tracked: &Tracked<'_>) -> bool {
+    let mounted = set.config_maps();
     tracked
         .items
         .iter()
         .filter(|item| item.mounted().is_some())
-        .all(|item| set.mounts_config_map(&item.object_name()))
+        .all(|item| mounted.contains(item.object_name().as_str()))
 }
 
 /// A StatefulSet of the original, with the image and the definitions that are wanted: its template

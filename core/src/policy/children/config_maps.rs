@@ -120,6 +120,8 @@ pub(super) fn prune(context: &Context<'_>, verdict: &mut Verdict) {
     if observed.components_known().is_err() {
         return;
     }
+    let set = observed.children.stateful_set.as_ref();
+    let mounted = set.map(|set| (set.config_maps(), SetFacts::of(set).is_rolled_out()));
     let wanted: BTreeSet<String> = context.tracked.items.iter().map(Item::object_name).collect();
     for map in maps {
         if !is_definition(map, &observed.key.name)
@@ -129,7 +131,7 @@ pub(super) fn prune(context: &Context<'_>, verdict: &mut Verdict) {
             continue;
         }
         let object = observed.object(ObjectKind::ConfigMap, &map.meta.name);
-        if let Some(because) = mounting(context, &map.meta.name) {
+        if let Some(because) = mounting(&mounted, &map.meta.name) {
             wait(verdict, object, because, None);
         } else {
             let action = Action::Delete { object, uid: map.meta.uid.clone() };
@@ -155,13 +157,14 @@ pub(crate) fn is_definition(map: &Child<'_>, app: &str) -> bool {
     })
 }
 
-/// Why a ConfigMap may still be mounted, if it may.
-fn mounting(context: &Context<'_>, name: &str) -> Option<Reason> {
-    let set = match &context.observed.children.stateful_set {
-        Seen::Absent => return None,
-        Seen::Unknown(why) => return Some(Reason::Unknown(*why)),
-        Seen::Present(set) => set,
-    };
-    let is_mounted = set.mounts_config_map(name);
-    (is_mounted || !SetFacts::of(set).is_rolled_out()).then_some(Reason::StillMounted)
+/// Why a ConfigMap may still be mounted, if it may: by what the template mounts, and whether all
+/// members run that template.
+fn mounting(mounted: &Seen<(BTreeSet<&str>, bool)>, name: &str) -> Option<Reason> {
+    match mounted {
+        Seen::Absent => None,
+        Seen::Unknown(why) => Some(Reason::Unknown(*why)),
+        Seen::Present((names, is_through)) => {
+            (names.contains(name) || !is_through).then_some(Reason::StillMounted)
+        }
+    }
 }
