@@ -106,7 +106,8 @@ pub fn where_apps_are() -> BTreeSet<Right> {
 pub fn at_home() -> BTreeSet<Right> {
     let lease = |verb, name| Right { name, ..right("coordination.k8s.io", "leases", verb) };
     let only = Some(LEASE_NAME);
-    BTreeSet::from([lease("create", None), lease("get", only), lease("patch", only)])
+    let named = ["get", "patch", "watch"].map(|verb| lease(verb, only));
+    named.into_iter().chain([lease("create", None)]).collect()
 }
 
 fn right(group: &'static str, resource: &str, verb: &'static str) -> Right {

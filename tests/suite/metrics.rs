@@ -35,6 +35,8 @@ fn snapshot(app: &str, components: &[String], is_there: bool) -> Snapshot {
         settings: Settings::default(),
         app: if is_there { Seen::Present(json!({})) } else { Seen::Absent },
         app_read_at: None,
+        app_seen_at: None,
+        lists: Default::default(),
         edits: None,
         components: ComponentFacts {
             agents: Seen::Present(agents),
