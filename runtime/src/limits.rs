@@ -68,12 +68,12 @@ pub const WORKERS: usize = 16;
 /// When edits and backlog both wait, every so many picks take from the backlog.
 pub const BACKLOG_EVERY: u32 = 4;
 
-/// So many passes of one key may follow each other at once; then it waits [`CHAIN_PAUSE`].
-/// Creating an app takes four.
-pub const CHAIN_MAX: u32 = 12;
+/// So many passes of one key may act in a row. Creating an app takes four.
+pub const ACTS_BURST: u64 = 15;
 
-/// How long a key rests that asked for pass after pass.
-pub const CHAIN_PAUSE: Duration = Duration::from_secs(2);
+/// So many passes of one key may act per second from then on: an app that is edited all the time is
+/// written less than ten times a second, since a pass over an edit sends two or three requests.
+pub const ACTS_PER_SECOND: u64 = 3;
 
 /// A key whose pass ended in a defect of ours rests for so long.
 pub const DEFECT_PAUSE: Duration = Duration::from_secs(30);

@@ -1,5 +1,6 @@
 //! The keys that wait to be looked at: without duplicates, edits first, nobody for ever.
 
+mod allowance;
 mod schedule;
 
 use std::collections::BTreeSet;

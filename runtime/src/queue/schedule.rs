@@ -9,6 +9,7 @@ use kaspr_core::time::Uptime;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
+use super::allowance::Allowance;
 use crate::limits;
 
 /// How urgent a key is.
@@ -77,10 +78,9 @@ struct Slot {
     /// It became due while it was worked on.
     again: Option<Lane>,
     timer: Option<(Uptime, Lane)>,
-    /// It ran too often: only its timer wakes it.
+    /// It acted too often: only its timer wakes it.
     is_resting: bool,
-    /// How many passes followed each other at once.
-    chain: u32,
+    allowance: Allowance,
 }
 
 impl Schedule {
@@ -148,13 +148,12 @@ impl Schedule {
         let Some(slot) = self.slots.get_mut(key) else { return };
         slot.is_running = false;
         let again = slot.again.take();
-        let again = if after == After::Again { Some(Lane::Live) } else { again };
-        slot.chain = if again.is_some() { slot.chain.saturating_add(1) } else { 0 };
         match (after, again) {
             (After::Defect, _) => self.rest(key, now.after(limits::DEFECT_PAUSE)),
-            (_, Some(_)) if slot.chain > limits::CHAIN_MAX => {
-                self.rest(key, now.after(limits::CHAIN_PAUSE));
-            }
+            (After::Again, _) => match slot.allowance.spend(now) {
+                Some(until) => self.rest(key, until),
+                None => self.due(key, Lane::Live, now),
+            },
             (_, Some(lane)) => self.due(key, lane, now),
             (After::Gone, None) => {
                 self.slots.remove(key);
@@ -162,7 +161,7 @@ impl Schedule {
             (After::WakeUp(Some(at)), None) if at < at_the_latest => {
                 self.set_timer(key, at, Lane::Live);
             }
-            (After::WakeUp(_) | After::Again, None) => {
+            (After::WakeUp(_), None) => {
                 self.set_timer(key, at_the_latest, Lane::Backlog);
             }
         }
@@ -223,7 +222,6 @@ impl Schedule {
     fn rest(&mut self, key: &AppKey, until: Uptime) {
         if let Some(slot) = self.slots.get_mut(key) {
             slot.is_resting = true;
-            slot.chain = 0;
             slot.due = None;
         }
         self.set_timer(key, until, Lane::Live);
@@ -327,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_asks_for_pass_after_pass_rests() {
+    fn a_key_that_acts_pass_after_pass_rests() {
         let mut schedule = schedule(&[("a", Lane::Live)]);
         let mut passes = 0;
         while schedule.next(NOW).is_some() {
@@ -335,8 +333,8 @@ mod tests {
             schedule.done(&key("a"), After::Again, NOW);
             schedule.due(&key("a"), Lane::Live, NOW);
         }
-        assert_eq!(passes, limits::CHAIN_MAX + 1);
-        assert_eq!(next(&mut schedule, NOW.after(limits::CHAIN_PAUSE)), Some(key("a")));
+        assert_eq!(passes, limits::ACTS_BURST);
+        assert_eq!(next(&mut schedule, NOW.after(Duration::from_secs(1))), Some(key("a")));
     }
 
     #[test]
