@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use kaspr_core::action::{Action, Manifest, Precondition};
-use kaspr_core::key::{AppKey, ObjectRef};
+use kaspr_core::key::{AppKey, ObjectKind, ObjectRef};
 use kaspr_core::outcome::{Answer, Refusal};
 use kaspr_core::ownership;
 use kaspr_core::seen::Seen;
@@ -18,7 +18,10 @@ use crate::clock::ProcessClock;
 use crate::gate::Gate;
 use crate::lease::Term;
 use crate::object;
+use crate::outdated::{Outdated, has_no_status};
 use crate::queue::{Lane, Queue};
+use crate::sensors::fact::OldDefinitionFact;
+use crate::sensors::{Fact, Tell};
 
 /// The manager of all fields that our applies name.
 pub const FIELD_MANAGER: &str = "kaspr-operator";
@@ -38,6 +41,10 @@ pub struct Cluster {
     pub gate: Arc<Gate>,
     /// Says whether this process may act.
     pub term: Arc<Term>,
+    /// Knows which definitions are old.
+    pub outdated: Arc<Outdated>,
+    /// Hears of them.
+    pub tell: Tell,
     /// The time.
     pub clock: ProcessClock,
 }
@@ -101,17 +108,33 @@ impl Hand<'_> {
         status: &Value,
         digest: String,
     ) -> Result<Answer, Failure> {
+        if self.cluster.outdated.lacks_status(of.kind, self.uptime()) {
+            return Ok(pruned("the kind has no status to write".to_owned()));
+        }
         let body = json!({ "metadata": self.exactly(of, seen), "status": status });
         let asked_at = self.uptime();
-        let answer = self.send(of, Some("status"), "", Ask::Merge(body)).await?;
+        let answer = match self.send(of, Some("status"), "", Ask::Merge(body)).await {
+            Ok(answer) => answer,
+            Err(failure) if has_no_status(&failure) => {
+                return Ok(self.is_outdated(of.kind, false, "the kind has no status to write"));
+            }
+            Err(failure) => return Err(failure),
+        };
         if let Some(lost) = first_lost(status, answer.get("status"), "status") {
             self.absorb(of, answer, Source::Answer(asked_at));
-            let message = format!(
-                "{lost} was sent and is not in the answer: install the CRDs of this version"
-            );
-            return Ok(Answer::Refused { refusal: Refusal::Pruned, message });
+            let what = format!("{lost} was sent and is not in the answer");
+            return Ok(self.is_outdated(of.kind, true, &what));
         }
         Ok(self.done(of, answer, asked_at, digest))
+    }
+
+    /// The definition of a kind is older than this operator.
+    fn is_outdated(&self, kind: ObjectKind, has_status: bool, what: &str) -> Answer {
+        if self.cluster.outdated.note(kind, has_status, self.uptime()) {
+            let fact = OldDefinitionFact { kind: kind.kind(), what: what.to_owned() };
+            self.cluster.tell.tell(Fact::OldDefinition(fact));
+        }
+        pruned(what.to_owned())
     }
 
     async fn confirm(&self, of: &ObjectRef, seen: &str) -> Result<Answer, Failure> {
@@ -325,6 +348,11 @@ fn set_meta(body: &mut Value, field: &str, value: &str) {
     if let Some(metadata) = body.get_mut("metadata").and_then(Value::as_object_mut) {
         metadata.insert(field.to_owned(), value.into());
     }
+}
+
+fn pruned(what: String) -> Answer {
+    let message = format!("{what}: install the CRDs of this version");
+    Answer::Refused { refusal: Refusal::Pruned, message }
 }
 
 /// The first field that was sent and is not in the answer: a server drops what its CRD does not

@@ -17,6 +17,7 @@ pub mod look;
 pub mod manifest;
 pub mod memory;
 pub mod object;
+pub mod outdated;
 pub mod pass;
 pub mod queue;
 pub mod rights;

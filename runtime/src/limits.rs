@@ -62,6 +62,9 @@ pub const SWEEP_EVERY: Duration = Duration::from_secs(5);
 /// Longer than the longest request.
 pub const TOMBSTONE_FOR: Duration = Duration::from_mins(2);
 
+/// A definition that was found old is believed to be so for this long. Then one request finds out.
+pub const OUTDATED_FOR: Duration = Duration::from_mins(5);
+
 /// Passes at the same time. A pass is one app; most of its time it waits for the API server.
 pub const WORKERS: usize = 16;
 

@@ -186,6 +186,8 @@ fn cluster(client: &Client, options: &Options, tell: &Tell, clock: ProcessClock)
         queue: Arc::new(Queue::new(rand::random(), clock)),
         gate: Arc::new(Gate::default()),
         term: Arc::new(term),
+        outdated: Arc::default(),
+        tell: tell.clone(),
         clock,
     }
 }

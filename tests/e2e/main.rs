@@ -16,6 +16,7 @@ mod kit;
 
 mod admission;
 mod bad_input;
+mod canaries;
 mod conflicts;
 mod converge;
 mod cost;
@@ -29,4 +30,5 @@ mod install;
 mod isolation;
 mod lease;
 mod metrics;
+mod old_definitions;
 mod rights;

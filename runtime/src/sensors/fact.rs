@@ -31,6 +31,8 @@ pub enum Fact {
     Lease(LeaseFact),
     /// What became of a notice.
     Event(EventFact),
+    /// The installed definition of a kind is older than this operator.
+    OldDefinition(OldDefinitionFact),
     /// A pass panicked: a defect of this program.
     Panic,
 }
@@ -287,6 +289,15 @@ pub enum WatchState {
         /// The same as the time before: no news for people.
         is_repeated: bool,
     },
+}
+
+/// The installed definition of a kind is older than this operator.
+#[derive(Debug)]
+pub struct OldDefinitionFact {
+    /// The kind.
+    pub kind: &'static str,
+    /// What is missing.
+    pub what: String,
 }
 
 /// What happened to the lease.

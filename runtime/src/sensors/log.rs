@@ -8,8 +8,8 @@ use kaspr_effects::Dropped;
 use tracing::{debug, error, info, warn};
 
 use super::fact::{
-    Came, EventFact, Fact, LeaseFact, PassFact, PassResult, RequestFact, StepFact, WatchFact,
-    WatchState,
+    Came, EventFact, Fact, LeaseFact, OldDefinitionFact, PassFact, PassResult, RequestFact,
+    StepFact, WatchFact, WatchState,
 };
 use super::{Hear, cut};
 use crate::limits::LOG_WORDS_MAX;
@@ -28,6 +28,12 @@ fn write(fact: &Fact) {
         Fact::Watch(watch) => write_watch(watch),
         Fact::Lease(lease) => write_lease(lease),
         Fact::Event(event) => write_event(event),
+        Fact::OldDefinition(OldDefinitionFact { kind, what }) => {
+            warn!(
+                kind,
+                "the installed definition is older than this operator: {what}: install its CRDs"
+            );
+        }
         // Told where it is caught, with the key.
         Fact::Panic => {}
     }

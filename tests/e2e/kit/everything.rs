@@ -28,6 +28,17 @@ pub(crate) async fn everything(space: &Space) -> BTreeMap<String, Value> {
     found
 }
 
+/// Every object of the namespace, whoever made it, with its kind.
+pub(crate) async fn all_objects(space: &Space) -> Vec<(String, Value)> {
+    let mut found = Vec::new();
+    for (kind, path) in collections(&space.api, &space.name).await {
+        let list = space.api.get(&path).await.good();
+        let objects = list["items"].as_array().into_iter().flatten();
+        found.extend(objects.map(|object| (kind.clone(), object.clone())));
+    }
+    found
+}
+
 /// Kind and path of all that can be listed in a namespace.
 async fn collections(api: &Api, namespace: &str) -> Vec<(String, String)> {
     let groups = api.get("/apis").await.good();

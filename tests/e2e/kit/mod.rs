@@ -13,10 +13,10 @@ mod space;
 
 use std::time::{Duration, Instant};
 
-pub(crate) use self::ask::{APPLY, Answer, Api, MERGE};
+pub(crate) use self::ask::{APPLY, Answer, Api, JSON_PATCH, MERGE};
 pub(crate) use self::audit::{Asked, Audit, summary};
 pub(crate) use self::cluster::{Cluster, HOME, checkout, e2e, e2e_alone, lease_turn};
-pub(crate) use self::everything::everything;
+pub(crate) use self::everything::{all_objects, everything};
 pub(crate) use self::history::History;
 pub(crate) use self::normal::{alike, differ, difference, normal};
 pub(crate) use self::operator::Operator;

@@ -67,6 +67,20 @@ impl Operator {
         Self { cluster, kubeconfig, process, log, port, args }
     }
 
+    /// Starts one with more variables in its environment.
+    pub(crate) fn among(
+        variables: &[(String, String)],
+        cluster: &'static Cluster,
+        namespaces: &[&str],
+    ) -> Self {
+        let mut operator = Self::of(cluster, namespaces);
+        operator.kill();
+        let (port, log) = (operator.port, &operator.log);
+        let mut command = command(cluster, &operator.kubeconfig, &operator.args, (port, log));
+        operator.process = command.envs(variables.iter().cloned()).spawn().unwrap();
+        operator
+    }
+
     /// Ends it as a crash would.
     pub(crate) fn kill(&mut self) {
         self.process.kill().unwrap();
@@ -158,17 +172,28 @@ fn spawn(
     args: &[String],
     (port, log): (u16, &Path),
 ) -> Child {
+    command(cluster, kubeconfig, args, (port, log))
+        .spawn()
+        .unwrap_or_else(|why| panic!("{}: {why}", cluster.operator.display()))
+}
+
+fn command(
+    cluster: &Cluster,
+    kubeconfig: &Path,
+    args: &[String],
+    (port, log): (u16, &Path),
+) -> Command {
     let file: File = OpenOptions::new().create(true).append(true).open(log).unwrap();
-    Command::new(&cluster.operator)
+    let mut command = Command::new(&cluster.operator);
+    command
         .args(["run", "--log-level", "debug", "--metrics-port", &port.to_string()])
         .arg("--kubeconfig")
         .arg(kubeconfig)
         .args(args)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .stderr(file)
-        .spawn()
-        .unwrap_or_else(|why| panic!("{}: {why}", cluster.operator.display()))
+        .stderr(file);
+    command
 }
 
 /// A port that was free a moment ago, below those that the kernel gives to connections.

@@ -177,6 +177,8 @@ families! {
         "1 if the server refuses the watch until somebody acts: no right, or no such kind";
     WATCH_FAILURES = "kasprop_watch_failures_total", Counter, [Word("kind")],
         "Watches that were interrupted";
+    DEFINITIONS_OUTDATED = "kasprop_definitions_outdated_total", Counter, [Word("kind")],
+        "How often the installed definition of a kind was found older than this operator";
     LEASE_HELD = "kasprop_lease_held", Gauge, [],
         "1 if this process leads";
     LEASE_TRANSITIONS = "kasprop_lease_transitions_total", Counter, [Word("to")],

@@ -2,7 +2,7 @@
 //! is written. Names and labels are the original's where it had them.
 //!
 //! The registry is our own, since the series of an app must go with the app:
-//! `docs/decisions/0006-series-go-with-their-app.md`.
+//! `docs/decisions/0007-series-go-with-their-app.md`.
 
 pub mod families;
 mod page;
@@ -22,9 +22,9 @@ pub use page::{Page, State};
 pub use text::CONTENT_TYPE;
 
 use self::families::{
-    ACTIONS, API_REQUEST_DURATION, API_REQUESTS, DRIFT, DUE_TO_REQUEST, EVENTS, LEASE_TRANSITIONS,
-    PASSES_PANICKED, PLANS_BROKEN, RECONCILE_DURATION, RECONCILE_ERRORS, RECONCILE_QUEUE_WAIT,
-    STATUS_UPDATES, SYNC_DURATION, SYNC_ERRORS, WATCH_FAILURES,
+    ACTIONS, API_REQUEST_DURATION, API_REQUESTS, DEFINITIONS_OUTDATED, DRIFT, DUE_TO_REQUEST,
+    EVENTS, LEASE_TRANSITIONS, PASSES_PANICKED, PLANS_BROKEN, RECONCILE_DURATION, RECONCILE_ERRORS,
+    RECONCILE_QUEUE_WAIT, STATUS_UPDATES, SYNC_DURATION, SYNC_ERRORS, WATCH_FAILURES,
 };
 use self::registry::{Counting, Registry};
 use self::series::Part;
@@ -95,6 +95,7 @@ impl Metrics {
             }
             Fact::Lease(LeaseFact::Waiting { .. } | LeaseFact::Refused { .. }) => {}
             Fact::Event(event) => registry.count(&EVENTS, &[event.code()], 0.0),
+            Fact::OldDefinition(old) => registry.count(&DEFINITIONS_OUTDATED, &[old.kind], 0.0),
             Fact::Panic => registry.count(&PASSES_PANICKED, &[], 0.0),
         }
     }
