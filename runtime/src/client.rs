@@ -29,7 +29,7 @@ pub enum ConnectError {
     /// The ServiceAccount of the pod cannot be used.
     #[error(
         "running in a cluster, but its ServiceAccount cannot be used: {source}; \
-         do not switch off automountServiceAccountToken"
+         mount a token, by automountServiceAccountToken or by a projected volume in its place"
     )]
     InCluster {
         /// Why.
