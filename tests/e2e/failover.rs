@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use futures::future::join_all;
 use serde_json::json;
 
-use crate::kit::fixtures::{app, documents};
-use crate::kit::{Asked, Audit, Cluster, Operator, Space, e2e_alone, eventually, name_of, text_at};
+use crate::kit::fixtures::app;
+use crate::kit::{Asked, Audit, Cluster, Operator, Space, e2e_alone, eventually, text_at};
 
 const TRIALS: usize = 20;
 /// So many pairs at a time: most of a trial is waiting.
@@ -104,7 +104,7 @@ fn each_pair(name: &'static str, trial: impl AsyncFn(&mut Pair, usize) -> Durati
 impl Pair {
     async fn start(cluster: &'static Cluster, name: &str) -> Self {
         let space = Space::new(cluster, name).await;
-        may_lead(&space).await;
+        space.may_lead().await;
         let start = || {
             let flags = [
                 ["--lease-namespace", &space.name],
@@ -154,19 +154,6 @@ impl Pair {
             if left == 0 { Ok(()) } else { Err(format!("{left} requests")) }
         })
         .await;
-    }
-}
-
-/// Gives the operator the shipped right to its lease, in this namespace instead of its own, so that
-/// several pairs can work beside each other.
-async fn may_lead(space: &Space) {
-    let shipped = documents("deploy/install.yaml");
-    let of_lease = shipped.into_iter().filter(|one| name_of(one) == "kaspr-operator-lease");
-    for mut object in of_lease {
-        object["metadata"]["namespace"] = json!(space.name);
-        let plural = if object["kind"] == "Role" { "roles" } else { "rolebindings" };
-        let path = "/apis/rbac.authorization.k8s.io/v1/namespaces";
-        space.api.post(&format!("{path}/{}/{plural}", space.name), &object).await.good();
     }
 }
 

@@ -10,27 +10,40 @@ use crate::kit::{Cluster, Operator, Space, condition, e2e_alone, eventually, nam
 /// How much longer others may take because one fails.
 const FACTOR: f64 = 1.2;
 const SLACK: Duration = Duration::from_secs(1);
+const TRIES: usize = 3;
 
 #[test]
 fn one_failing_app_does_not_slow_twenty_others_down() {
     e2e_alone(async |cluster: &'static Cluster| {
-        // Neither namespace goes before both are measured: that is work for the machine, too.
-        let first = Space::new(cluster, "alone").await;
-        let second = Space::new(cluster, "beside").await;
-        let alone = takes(cluster, &first, &[]).await;
-        let mut failing = app("failing");
-        failing["spec"]["template"] =
-            json!({"pod": {"nodeSelector": {"disk": "not a label value"}}});
-        let mut bad = vec![failing];
-        bad.extend(one_of_each_kind("failing"));
-        bad.extend(broken_of_each_kind("app-00"));
-        let beside = takes(cluster, &second, &bad).await;
-        let limit = alone.mul_f64(FACTOR) + SLACK;
-        eprintln!("20 apps converge in {alone:.1?}, beside a failing one in {beside:.1?}");
-        assert!(beside <= limit, "{beside:.1?} instead of {alone:.1?}");
-        first.done().await;
-        second.done().await;
+        let mut told = Vec::new();
+        // A machine that is busy with something else for a moment measures nothing.
+        for _ in 0..TRIES {
+            let (alone, beside) = both(cluster).await;
+            eprintln!("20 apps converge in {alone:.1?}, beside a failing one in {beside:.1?}");
+            if beside <= alone.mul_f64(FACTOR) + SLACK {
+                return;
+            }
+            told.push((alone, beside));
+        }
+        panic!("alone, and beside a failing one: {told:.1?}");
     });
+}
+
+/// How long it takes alone, and beside one that fails.
+async fn both(cluster: &'static Cluster) -> (Duration, Duration) {
+    // Neither namespace goes before both are measured: that is work for the machine, too.
+    let first = Space::new(cluster, "alone").await;
+    let second = Space::new(cluster, "beside").await;
+    let alone = takes(cluster, &first, &[]).await;
+    let mut failing = app("failing");
+    failing["spec"]["template"] = json!({"pod": {"nodeSelector": {"disk": "not a label value"}}});
+    let mut bad = vec![failing];
+    bad.extend(one_of_each_kind("failing"));
+    bad.extend(broken_of_each_kind("app-00"));
+    let beside = takes(cluster, &second, &bad).await;
+    first.done().await;
+    second.done().await;
+    (alone, beside)
 }
 
 /// How long twenty apps need to converge beside some bad manifests.

@@ -32,4 +32,3 @@ mod lease;
 mod metrics;
 mod old_definitions;
 mod rights;
-mod secrets;

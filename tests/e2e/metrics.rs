@@ -43,6 +43,7 @@ const RARE: [&str; 3] =
 fn every_metric_is_scraped_and_those_of_an_app_go_with_it() {
     e2e(async |cluster: &'static Cluster| {
         let space = Space::new(cluster, "metrics").await;
+        space.may_lead().await;
         let flags = ["--settle", "300ms", "--lease-namespace", &space.name];
         let operator = Operator::with(cluster, &[&space.name], &flags);
         space.apply(&[app("shop"), table("shop", "prices"), agent("shop", "clicks")]).await;

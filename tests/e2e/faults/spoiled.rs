@@ -14,7 +14,7 @@ const APPS: usize = 10;
 const FAULTS_LAST: Duration = Duration::from_secs(15);
 
 /// One write, with this very content, is sent this often at most: once, and after what went wrong.
-const SENT_MAX: usize = 3;
+const SENT_MAX: usize = 4;
 
 /// All that can happen to one request and ends. What holds it for ever has tests of its own.
 fn faults() -> Vec<Fault> {

@@ -47,10 +47,9 @@ pub(super) fn error(came: &Came) -> Option<&'static str> {
         Came::Refused(refusal, _) => Some(refusal.code()),
         Came::Skipped(Dropped::TooLate) => Some("TooLate"),
         Came::Skipped(Dropped::NotLeading) => Some("NotLeading"),
+        Came::Skipped(Dropped::HeldBack) => Some("HeldBack"),
         Came::Done
-        | Came::Skipped(
-            Dropped::Voided | Dropped::StatusRefused | Dropped::NeedFailed | Dropped::HeldBack,
-        ) => None,
+        | Came::Skipped(Dropped::Voided | Dropped::StatusRefused | Dropped::NeedFailed) => None,
     }
 }
 
