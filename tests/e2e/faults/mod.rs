@@ -4,6 +4,7 @@
 mod every_request;
 mod lists;
 mod spoiled;
+mod storm;
 mod talk;
 mod visible;
 
