@@ -2,6 +2,7 @@
 //! silent, the server gone. A proxy of the kit plays the server's part in that.
 
 mod every_request;
+mod gone;
 mod lists;
 mod spoiled;
 mod storm;
