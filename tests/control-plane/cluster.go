@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 )
 
 //go:embed audit-policy.yaml
@@ -22,11 +23,13 @@ var errPortTaken = errors.New("a port was taken meanwhile")
 // cluster, or to start a part of it again, from another process.
 type cluster struct {
 	dir          string
-	Store        string       `json:"store"`
-	Ports        ports        `json:"ports"`
-	FeatureGates string       `json:"featureGates,omitempty"`
-	OperatorUser string       `json:"operatorUser,omitempty"`
-	Pids         map[part]int `json:"pids"`
+	Store        string `json:"store"`
+	Ports        ports  `json:"ports"`
+	FeatureGates string `json:"featureGates,omitempty"`
+	OperatorUser string `json:"operatorUser,omitempty"`
+	// Tests would wait for the default of Kubernetes; who measures would measure little else with ours.
+	AutoscalerSync time.Duration `json:"autoscalerSync"`
+	Pids           map[part]int  `json:"pids"`
 }
 
 type ports struct {

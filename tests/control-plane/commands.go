@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"syscall"
+	"time"
 )
 
 // Free ports are free only until someone takes them; this many times is bad luck enough.
@@ -20,6 +21,8 @@ func upCommand(args []string) error {
 	flags := flag.NewFlagSet("up", flag.ExitOnError)
 	dir := dirFlag(flags)
 	gates := flags.String("feature-gates", "", "of the API server and the controller manager")
+	autoscalerSync := flags.Duration("autoscaler-sync", time.Second,
+		"how often autoscalers are looked at; Kubernetes' own default is 15s")
 	var crdDirs, installFiles []string
 	flags.Func("crds", "directory of CustomResourceDefinitions to install (again and again)", collect(&crdDirs))
 	flags.Func("install", "file with the operator's ServiceAccount and roles (again and again)", collect(&installFiles))
@@ -37,7 +40,7 @@ func upCommand(args []string) error {
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer cancel()
 
-	c := &cluster{dir: root, FeatureGates: *gates}
+	c := &cluster{dir: root, FeatureGates: *gates, AutoscalerSync: *autoscalerSync}
 	for range upAttempts {
 		if err = c.up(ctx, manifests); err == nil {
 			return c.announce()

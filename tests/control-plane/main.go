@@ -22,6 +22,7 @@ const usage = `usage: control-plane COMMAND [flag ...]
 
 A cluster:
   up --dir DIR [--crds DIR]... [--install FILE]... [--feature-gates NAME=BOOL,...]
+     [--autoscaler-sync DURATION]
                         start one, print where it is as one line of JSON; of FILE it takes
                         what lets the operator in: namespace, ServiceAccount, roles
   down --dir DIR        end it and remove DIR; nothing to end is fine

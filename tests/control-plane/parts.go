@@ -113,11 +113,11 @@ func (c *cluster) controllerManagerArgs() []string {
 		"--use-service-account-credentials",
 		"--service-account-private-key-file=" + c.pki("sa.key"),
 		"--root-ca-file=" + c.pki("ca.crt"),
-		// The defaults, 20 requests/s and 15 s, are made for real clusters: tests would wait for them.
+		// The default, 20 requests/s, is made for real clusters: tests would wait for it.
 		"--kube-api-qps=1000",
 		"--kube-api-burst=2000",
 		"--concurrent-statefulset-syncs=20",
-		"--horizontal-pod-autoscaler-sync-period=1s",
+		"--horizontal-pod-autoscaler-sync-period=" + c.AutoscalerSync.String(),
 		// Claims whose volume came too soon for the binder are looked at again only then.
 		"--pvclaimbinder-sync-period=1s",
 	})

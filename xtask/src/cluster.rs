@@ -136,8 +136,15 @@ pub fn build() -> Result<PathBuf> {
 /// `install` has to let the operator in. Returns when all of it is usable; it outlives this process
 /// until [`down`].
 pub fn up(dir: &Path, crds: &Path, install: &Path) -> Result<Cluster> {
+    up_with(dir, crds, install, &[])
+}
+
+/// The same with more flags of `control-plane up`.
+pub fn up_with(dir: &Path, crds: &Path, install: &Path, flags: &[&str]) -> Result<Cluster> {
     let (crds, install) = (absolute(crds)?, absolute(install)?);
-    let answer = run("up", dir, &["--crds".as_ref(), &crds, "--install".as_ref(), &install])?;
+    let mut args = vec![Path::new("--crds"), &crds, Path::new("--install"), &install];
+    args.extend(flags.iter().map(Path::new));
+    let answer = run("up", dir, &args)?;
     let answer: serde_json::Value = serde_json::from_slice(&answer)
         .context("`control-plane up` did not answer with a line of JSON")?;
     let field = |name: &str| {
