@@ -16,6 +16,10 @@ test *ARGS:
 idle:
     KASPR_E2E_IDLE_SECONDS=300 cargo xtask test --test e2e -- fifty_idle_apps
 
+# what the operator costs; `just bench --write` for docs/performance.md
+bench *ARGS:
+    cargo xtask bench {{ ARGS }}
+
 # look at changed snapshots one by one (needs cargo-insta)
 review:
     cargo insta review

@@ -1,5 +1,6 @@
 //! Automation that tests use, too.
 
+pub mod bench;
 pub mod check;
 pub mod cluster;
 pub mod demo;

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::bail;
-use xtask::{check, cluster, demo, deny, generate, test, tidy};
+use xtask::{bench, check, cluster, demo, deny, generate, test, tidy};
 
 const USAGE: &str = "usage: cargo xtask COMMAND
 
@@ -13,6 +13,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   generate [--check]     writes what follows from the code (CRDs, roles, install files), or
                          says what is stale
   test [ARGS…]           builds operator and control plane, then cargo test --workspace ARGS
+  bench [--help]         what the operator costs, held against what is asked of it
   demo                   the operator at work on a control plane of its own, told step by step
   cluster build|up|down  a real control plane on this machine, without containers
   deny                   dependencies: licences, bans, sources
@@ -34,6 +35,7 @@ fn run() -> anyhow::Result<()> {
         ["generate"] => generate::write(),
         ["generate", "--check"] => generate::check(),
         ["test", args @ ..] => test::command(args),
+        ["bench", args @ ..] => bench::command(args),
         ["demo"] => demo::command(),
         // Not for people: the part of `demo` that outlives a Ctrl-C and cleans up.
         ["demo-stage", dir] => demo::stage(dir.as_ref()),

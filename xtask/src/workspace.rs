@@ -70,12 +70,15 @@ pub(crate) fn joined(folder: &str, target: &str) -> String {
     parts.join("/")
 }
 
+/// Where cargo puts what it makes.
+pub(crate) fn target() -> PathBuf {
+    let path = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    std::path::absolute(&path).unwrap_or(path)
+}
+
 /// Where cargo puts a program of the workspace.
 pub(crate) fn built(program: &str) -> PathBuf {
-    let target =
-        env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
-    let path = target.join("debug").join(program);
-    std::path::absolute(&path).unwrap_or(path)
+    target().join("debug").join(program)
 }
 
 /// Builds the operator and says where it is.
