@@ -109,7 +109,7 @@ impl Hand<'_> {
         digest: String,
     ) -> Result<Answer, Failure> {
         if self.cluster.outdated.lacks_status(of.kind, self.uptime()) {
-            return Ok(pruned("the kind has no status to write".to_owned()));
+            return Ok(pruned("the kind has no status to write"));
         }
         let body = json!({ "metadata": self.exactly(of, seen), "status": status });
         let asked_at = self.uptime();
@@ -134,7 +134,7 @@ impl Hand<'_> {
             let fact = OldDefinitionFact { kind: kind.kind(), what: what.to_owned() };
             self.cluster.tell.tell(Fact::OldDefinition(fact));
         }
-        pruned(what.to_owned())
+        pruned(what)
     }
 
     async fn confirm(&self, of: &ObjectRef, seen: &str) -> Result<Answer, Failure> {
@@ -350,7 +350,7 @@ fn set_meta(body: &mut Value, field: &str, value: &str) {
     }
 }
 
-fn pruned(what: String) -> Answer {
+fn pruned(what: &str) -> Answer {
     let message = format!("{what}: install the CRDs of this version");
     Answer::Refused { refusal: Refusal::Pruned, message }
 }
