@@ -102,13 +102,19 @@ impl Admin {
     }
 
     fn ready(&self) -> Response<Body> {
-        let open = self.cache.lock().coverage().open();
-        if open.is_empty() {
-            page(StatusCode::OK, "ok\n".to_owned())
-        } else {
+        let (open, refused) = {
+            let store = self.cache.lock();
+            (store.coverage().open(), store.coverage().refused())
+        };
+        if !open.is_empty() {
             let text = format!("not listed yet: {}\n", open.join(", "));
-            page(StatusCode::SERVICE_UNAVAILABLE, text)
+            return page(StatusCode::SERVICE_UNAVAILABLE, text);
         }
+        let refused = match refused.as_slice() {
+            [] => String::new(),
+            some => format!("no right to list, or no such kind: {}\n", some.join(", ")),
+        };
+        page(StatusCode::OK, format!("ok\n{refused}"))
     }
 
     /// Thousands of apps make a long page: it is written as fast as it is read.

@@ -116,10 +116,10 @@ pub async fn run(client: Client, options: Options) -> Result<(), RunError> {
     }
     let keeper = options.lease.clone().map(|settings| {
         let api = Api::new(client.clone(), limits::LEASE_REQUEST_WITHIN, tell.clone());
-        let (ear, heard) = Follow::new(client.clone(), &settings);
+        let (ear, news) = Follow::new(client.clone(), &settings);
         tokio::spawn(ear.run(stops.lease.clone()));
         let term = Arc::clone(&cluster.term);
-        let keeper = Keeper::new(settings, (api, heard), clock, term, tell.clone());
+        let keeper = Keeper::new(settings, (api, news), clock, term, tell.clone());
         tokio::spawn(keeper.run(stops.lease.clone()))
     });
     let world = Arc::new(World {

@@ -32,3 +32,4 @@ mod lease;
 mod metrics;
 mod old_definitions;
 mod rights;
+mod token;

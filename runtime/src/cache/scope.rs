@@ -90,8 +90,17 @@ impl Coverage {
 
     /// The watches whose first list is still open, for people.
     pub fn open(&self) -> Vec<String> {
-        let open = self.watches.iter().filter(|(_, watch)| watch.listing == Listing::NotYet);
-        open.map(|((kind, scope), _)| format!("{} in {scope}", kind.kind())).collect()
+        self.named(|listing| listing == Listing::NotYet)
+    }
+
+    /// The watches that the server refuses for a reason that time alone does not change, for people.
+    pub fn refused(&self) -> Vec<String> {
+        self.named(|listing| matches!(listing, Listing::Forbidden | Listing::Missing))
+    }
+
+    fn named(&self, is_meant: impl Fn(Listing) -> bool) -> Vec<String> {
+        let meant = self.watches.iter().filter(|(_, watch)| is_meant(watch.listing));
+        meant.map(|((kind, scope), _)| format!("{} in {scope}", kind.kind())).collect()
     }
 
     /// Each watch, and whether it is connected.
