@@ -18,7 +18,7 @@ use crate::clock::ProcessClock;
 use crate::gate::Gate;
 use crate::lease::Term;
 use crate::object;
-use crate::outdated::{Outdated, has_no_status};
+use crate::outdated::{self, Outdated};
 use crate::queue::{Lane, Queue};
 use crate::sensors::fact::OldDefinitionFact;
 use crate::sensors::{Fact, Tell};
@@ -115,7 +115,10 @@ impl Hand<'_> {
         let asked_at = self.uptime();
         let answer = match self.send(of, Some("status"), "", Ask::Merge(body)).await {
             Ok(answer) => answer,
-            Err(failure) if has_no_status(&failure) => {
+            // An object that is gone and a path that is not there are refused in the same words.
+            Err(failure)
+                if failure.refusal == Refusal::Gone && !self.serves_status(of.kind).await =>
+            {
                 return Ok(self.is_outdated(of.kind, false, "the kind has no status to write"));
             }
             Err(failure) => return Err(failure),
@@ -126,6 +129,14 @@ impl Hand<'_> {
             return Ok(self.is_outdated(of.kind, true, &what));
         }
         Ok(self.done(of, answer, asked_at, digest))
+    }
+
+    /// Whether objects of a kind have a status to write; they do if nobody can say.
+    async fn serves_status(&self, kind: ObjectKind) -> bool {
+        let path = format!("/apis/{}", kind.api_version());
+        let call = Call { kind: "APIResourceList", path, ask: Ask::Get };
+        let resources = self.cluster.api.send(call).await;
+        resources.map_or(true, |resources| outdated::serves_status(kind, &resources))
     }
 
     /// The definition of a kind is older than this operator.

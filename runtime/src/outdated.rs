@@ -7,7 +7,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use kaspr_core::key::ObjectKind;
 use kaspr_core::time::Uptime;
 
-use crate::api::Failure;
+use serde_json::Value;
+
 use crate::limits;
 
 /// The kinds whose definition is known to be old.
@@ -41,19 +42,18 @@ impl Outdated {
     }
 }
 
-/// Whether a write of a status was refused since the kind has none: an object that is not there is
-/// named in the answer, a path that is not there is not (measured on kube-apiserver 1.37).
-pub fn has_no_status(failure: &Failure) -> bool {
-    let status = failure.status.as_ref();
-    let is_not_found =
-        status.is_some_and(|status| status.get("reason") == Some(&"NotFound".into()));
-    let names_object = status.is_some_and(|status| status.pointer("/details/name").is_some());
-    is_not_found && !names_object
+/// Whether the API server serves a status of this kind, by what it tells of its resources.
+/// Source: kubernetes.io/docs/concepts/overview/kubernetes-api "Discovery API"; every authenticated
+/// client may read it (ClusterRole `system:discovery`).
+pub fn serves_status(kind: ObjectKind, resources: &Value) -> bool {
+    let wanted = format!("{}/status", kind.plural());
+    let resources = resources.get("resources").and_then(Value::as_array);
+    let names = resources.into_iter().flatten().filter_map(|one| one.get("name")?.as_str());
+    names.into_iter().any(|name| name == wanted)
 }
 
 #[cfg(test)]
 mod tests {
-    use kaspr_core::outcome::Refusal;
     use serde_json::json;
 
     use super::*;
@@ -72,18 +72,11 @@ mod tests {
     }
 
     #[test]
-    fn an_object_that_is_gone_is_told_from_a_path_that_is_not_there() {
-        let check = |details: serde_json::Value, expected: bool| {
-            let status = json!({"reason": "NotFound", "details": details});
-            let failure = Failure {
-                refusal: Refusal::Gone,
-                message: String::new(),
-                status: Some(status),
-                retry_after: None,
-            };
-            assert_eq!(has_no_status(&failure), expected);
-        };
-        check(json!({"name": "a", "kind": "kaspragents"}), false);
-        check(json!({}), true);
+    fn a_kind_without_a_status_is_known_by_what_the_server_serves() {
+        let resources = json!({"resources": [
+            {"name": "kasprapps"}, {"name": "kasprapps/status"}, {"name": "kaspragents"},
+        ]});
+        assert!(serves_status(ObjectKind::App, &resources));
+        assert!(!serves_status(ObjectKind::Agent, &resources));
     }
 }

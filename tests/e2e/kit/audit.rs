@@ -36,7 +36,9 @@ impl Asked {
 
     /// Whether a right was missing. What is made in a namespace that goes is refused by the same code.
     pub(crate) fn is_forbidden(&self) -> bool {
-        self.code == FORBIDDEN && !self.words.contains("because it is being terminated")
+        // A namespace that goes, and a quota, are refused with the same code.
+        let is_other = ["because it is being terminated", "exceeded quota"];
+        self.code == FORBIDDEN && !is_other.iter().any(|words| self.words.contains(words))
     }
 
     /// Leases and Events belong to the process, not to an app.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use serde_json::{Value, json};
 
 use super::ask::{APPLY, Answer, Api, JSON_PATCH, MERGE};
-use super::cluster::Cluster;
+use super::cluster::{Cluster, HOME};
 use super::eventually;
 use super::fixtures::documents;
 
@@ -61,6 +61,19 @@ impl Space {
             let path = "/apis/rbac.authorization.k8s.io/v1/namespaces";
             self.api.post(&format!("{path}/{}/{plural}", self.name), &object).await.good();
         }
+        // The API server learns of new roles a moment later.
+        eventually("the operator may have its lease", async || {
+            let review = json!({"apiVersion": "authorization.k8s.io/v1",
+                "kind": "SubjectAccessReview", "spec": {
+                    "user": format!("system:serviceaccount:{HOME}:kaspr-operator"),
+                    "resourceAttributes": {"namespace": self.name, "verb": "watch",
+                        "group": "coordination.k8s.io", "resource": "leases",
+                        "name": "kaspr-operator"}}});
+            let path = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
+            let answer = self.api.post(path, &review).await.good();
+            if answer["status"]["allowed"] == true { Ok(()) } else { Err("not yet".to_owned()) }
+        })
+        .await;
     }
 
     /// Ends the test's use of it. Not reached by a test that failed: then people may look.
