@@ -5,29 +5,33 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use futures::future::join_all;
 use futures::{Stream, StreamExt};
 use serde_json::{Value, json};
 
 use super::{FLAGS, seconds, small};
-use crate::kit::{Asked, Audit, Cluster, Operator, Space, e2e_alone, name_of, summary};
+use crate::kit::{Cluster, Operator, Proxy, Record, Space, Told, e2e_alone, name_of, text_at};
 
 const OTHERS: usize = 10;
 const SAMPLES: usize = 40;
 
-/// Edits of one app.
+/// Edits of one app, by all who edit it.
 const EDIT_EVERY: Duration = Duration::from_millis(20);
+const PEOPLE: u32 = 5;
 
-/// Writes of that app and its objects.
+/// Requests about that app, and about each of its objects.
 const WRITES_PER_SECOND: usize = 10;
 
-/// What is asked for is 50; a busy machine manages less.
-const EDITS_PER_SECOND_MIN: usize = 20;
+/// What is asked for is 50; a busy machine manages less. It is a storm while it is more than may be
+/// written.
+const EDITS_PER_SECOND_MIN: usize = 15;
 
 /// A machine that others use too makes somebody wait now and then. Who waits because of the storm
 /// waits each time.
 const ROUNDS: usize = 3;
 
-/// How much longer the others may wait.
+/// How much longer the others may wait for the operator. What the API server and the machine take
+/// longer in a storm is not its doing.
 const FACTOR: u32 = 2;
 /// What a machine that others use may add to anything.
 const SLACK: Duration = Duration::from_millis(25);
@@ -41,7 +45,8 @@ fn storm_lasts() -> Duration {
 fn a_storm_of_edits_of_one_app_is_written_in_measure_and_delays_no_other() {
     e2e_alone(async |cluster: &'static Cluster| {
         let space = Space::new(cluster, "storm").await;
-        let _operator = Operator::with(cluster, &[&space.name], &FLAGS);
+        let proxy = Proxy::of(cluster).await;
+        let _operator = Operator::through(&proxy, cluster, &[&space.name], &FLAGS);
         let names: Vec<String> = (0..OTHERS).map(|number| format!("other-{number}")).collect();
         for name in names.iter().map(String::as_str).chain(["storm"]) {
             space.apply(&small(name)[..1]).await;
@@ -52,11 +57,13 @@ fn a_storm_of_edits_of_one_app_is_written_in_measure_and_delays_no_other() {
         let mut editor = Editor::of(&space, names).await;
         let mut rounds = Vec::new();
         while rounds.len() < ROUNDS {
-            let quiet = p99(&editor.samples(EDIT_EVERY * 5).await);
-            let stormy = stormy(cluster, &space, &mut editor).await;
-            eprintln!("edit to child, p99: {quiet:.1?} when quiet, {stormy:.1?} in the storm");
-            rounds.push((quiet, stormy));
-            if stormy <= quiet * FACTOR + SLACK {
+            let quiet = editor.samples(EDIT_EVERY * 5).await;
+            let quiet = Delays::of(&quiet, &proxy);
+            let stormy = stormy(&space, &proxy, &mut editor).await;
+            let stormy = Delays::of(&stormy, &proxy);
+            eprintln!("p99 when quiet {quiet:.1?}, in the storm {stormy:.1?}");
+            rounds.push((quiet.own, stormy.own));
+            if stormy.own <= quiet.own * FACTOR + SLACK {
                 return space.done().await;
             }
         }
@@ -64,9 +71,9 @@ fn a_storm_of_edits_of_one_app_is_written_in_measure_and_delays_no_other() {
     });
 }
 
-/// How long the others wait in a storm, whose own app is written in measure.
-async fn stormy(cluster: &Cluster, space: &Space, editor: &mut Editor<'_>) -> Duration {
-    let audit = Audit::since_now(cluster).await;
+/// Edits of others in a storm, whose own app is written in measure.
+async fn stormy(space: &Space, proxy: &Proxy, editor: &mut Editor<'_>) -> Vec<Sample> {
+    let before = proxy.log().len();
     let (is_over, edits) = (AtomicBool::new(false), AtomicUsize::new(0));
     let begin = Instant::now();
     let measure = async {
@@ -74,28 +81,70 @@ async fn stormy(cluster: &Cluster, space: &Space, editor: &mut Editor<'_>) -> Du
         is_over.store(true, Ordering::Relaxed);
         samples
     };
-    let (samples, ()) = tokio::join!(measure, storm(space, &is_over, &edits));
+    // They take turns, so that a slow answer does not end the storm.
+    let people = (0..PEOPLE).map(|_| storm(space, &is_over, &edits));
+    let (samples, _) = tokio::join!(measure, join_all(people));
     let (lasted, edits) = (begin.elapsed(), edits.load(Ordering::Relaxed));
-    let asked = audit.asked(&[&space.name]).await;
-    let is_of_storm = |one: &Asked| one.is_write() && one.name.starts_with("storm");
-    let writes: Vec<Asked> =
-        asked.into_iter().filter(|one| is_of_storm(one) && one.is_of_app()).collect();
-    eprintln!("{edits} edits in {lasted:.1?} gave {:#?}", summary(&writes));
+    let mut writes = BTreeMap::<String, BTreeMap<u16, usize>>::new();
+    for Record { asked, upstream, .. } in proxy.log().split_off(before) {
+        if asked.is_write() && asked.name.starts_with("storm") {
+            let codes = writes.entry(asked.resource).or_default();
+            *codes.entry(upstream.unwrap_or_default()).or_default() += 1;
+        }
+    }
+    eprintln!("{edits} edits in {lasted:.1?} gave {writes:?}");
     let seconds = usize::try_from(lasted.as_secs()).unwrap() + 1;
     assert!(edits > EDITS_PER_SECOND_MIN * seconds, "no storm: {edits} edits in {lasted:.0?}");
-    // A refused write is none; but no object is asked for more often than that either.
-    let accepted = writes.iter().filter(|one| one.code < 300).count();
-    assert!(accepted <= WRITES_PER_SECOND * seconds, "{accepted} writes in {lasted:.0?}");
-    let mut of_each = BTreeMap::<&str, usize>::new();
-    writes.iter().for_each(|one| *of_each.entry(&one.resource).or_default() += 1);
-    let most = of_each.values().max().copied().unwrap_or(0);
-    assert!(most <= WRITES_PER_SECOND * seconds, "{most} requests for one object");
-    p99(&samples)
+    for (resource, codes) in &writes {
+        let count: usize = codes.values().sum();
+        assert!(count <= WRITES_PER_SECOND * seconds, "{count} of {resource} in {lasted:.0?}");
+    }
+    samples
 }
 
-/// Edits `storm` until it is over.
+/// One edit of one of the others.
+struct Sample {
+    name: String,
+    /// The version that the edit made.
+    version: String,
+    /// From the answer to the editor to the event of the child.
+    whole: Duration,
+}
+
+/// The 99th of hundred.
+#[derive(Debug)]
+struct Delays {
+    /// From the answer to the editor to the event of the child: the API server has most of it.
+    #[expect(dead_code, reason = "for people")]
+    whole: Duration,
+    /// From the event of the edit to the first request that follows from it.
+    own: Duration,
+}
+
+impl Delays {
+    fn of(samples: &[Sample], proxy: &Proxy) -> Self {
+        let (told, log) = (proxy.told(), proxy.log());
+        let own = |sample: &Sample| {
+            let is_it =
+                |told: &&Told| told.resource == "kasprapps" && told.version == sample.version;
+            let from = told.iter().find(is_it).unwrap().at;
+            let follows = |record: &&Record| {
+                record.at >= from
+                    && record.asked.is_write()
+                    && record.asked.name.starts_with(&sample.name)
+            };
+            log.iter().find(follows).unwrap().at - from
+        };
+        Self {
+            whole: p99(samples.iter().map(|sample| sample.whole).collect()),
+            own: p99(samples.iter().map(own).collect()),
+        }
+    }
+}
+
+/// One of the people edits `storm` until it is over.
 async fn storm(space: &Space, is_over: &AtomicBool, edits: &AtomicUsize) {
-    let mut ticks = tokio::time::interval(EDIT_EVERY);
+    let mut ticks = tokio::time::interval(EDIT_EVERY * PEOPLE);
     while !is_over.load(Ordering::Relaxed) {
         ticks.tick().await;
         let number = edits.fetch_add(1, Ordering::Relaxed);
@@ -119,24 +168,23 @@ impl<'a> Editor<'a> {
         Self { space, names, autoscalers, made: 0 }
     }
 
-    async fn samples(&mut self, pause: Duration) -> Vec<Duration> {
+    async fn samples(&mut self, pause: Duration) -> Vec<Sample> {
         let mut all = Vec::new();
         for _ in 0..SAMPLES {
             tokio::time::sleep(pause).await;
             all.push(self.sample().await);
         }
-        all.sort();
         all
     }
 
-    /// From the answer to the editor to the event of the child.
-    async fn sample(&mut self) -> Duration {
+    async fn sample(&mut self) -> Sample {
         let name = self.names[self.made % self.names.len()].clone();
         let most = json!(2 + self.made);
         self.made += 1;
         let edited = async {
-            self.space.edit("KasprApp", &name, json!({"spec": {"replicas": most}})).await;
-            Instant::now()
+            let change = json!({"spec": {"replicas": most}});
+            let live = self.space.edit("KasprApp", &name, change).await;
+            (text_at(&live, "/metadata/resourceVersion"), Instant::now())
         };
         let followed = async {
             while let Some(live) = self.autoscalers.next().await {
@@ -147,11 +195,12 @@ impl<'a> Editor<'a> {
             }
             panic!("the watch ended");
         };
-        let (from, to) = tokio::join!(edited, followed);
-        to.saturating_duration_since(from)
+        let ((version, from), to) = tokio::join!(edited, followed);
+        Sample { name, version, whole: to.saturating_duration_since(from) }
     }
 }
 
-fn p99(sorted: &[Duration]) -> Duration {
-    sorted[(sorted.len() * 99).div_ceil(100) - 1]
+fn p99(mut all: Vec<Duration>) -> Duration {
+    all.sort();
+    all[(all.len() * 99).div_ceil(100) - 1]
 }

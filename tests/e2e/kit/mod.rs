@@ -20,7 +20,7 @@ pub(crate) use self::everything::{all_objects, everything};
 pub(crate) use self::history::History;
 pub(crate) use self::normal::{alike, differ, difference, normal};
 pub(crate) use self::operator::Operator;
-pub(crate) use self::proxy::{Fault, Proxy, Record, Rule, Switch, Verb, client};
+pub(crate) use self::proxy::{Fault, Proxy, Record, Rule, Switch, Told, Verb, client};
 pub(crate) use self::space::{COMPONENTS, Space, condition, name_of, text_at};
 
 /// How long the world may take for anything. Nothing is asserted about time by it: it only ends

@@ -31,7 +31,7 @@ use super::operator::free_port;
 use self::serve::Shared;
 
 pub(crate) use self::asked::Verb;
-pub(crate) use self::record::Record;
+pub(crate) use self::record::{Record, Told};
 pub(crate) use self::rule::{Fault, Rule, Switch};
 
 /// It runs until it is dropped; then its connections end.
@@ -76,6 +76,11 @@ impl Proxy {
     /// All requests so far, in the order in which they came.
     pub(crate) fn log(&self) -> Vec<Record> {
         self.shared.lock().log.clone()
+    }
+
+    /// All events of watches so far, in the order in which they went to the client.
+    pub(crate) fn told(&self) -> Vec<Told> {
+        self.shared.lock().told.clone()
     }
 
     /// Ends every open connection, watches and held requests included.

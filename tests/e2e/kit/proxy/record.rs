@@ -42,3 +42,13 @@ impl Record {
         )
     }
 }
+
+/// One event of a watch that went to the client.
+#[derive(Clone, Debug)]
+pub(crate) struct Told {
+    /// When it went, since the proxy began.
+    pub(crate) at: Duration,
+    pub(crate) resource: String,
+    /// The resourceVersion of the object.
+    pub(crate) version: String,
+}

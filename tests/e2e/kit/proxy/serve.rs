@@ -1,7 +1,7 @@
 //! One request: its fault, its way to the API server, its answer.
 
 use std::future::pending;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use http::request::Parts;
@@ -10,10 +10,11 @@ use http_body_util::BodyExt;
 use hyper::body::{Bytes, Incoming};
 use kube::Client;
 use kube::client::Body;
+use serde_json::Value;
 
 use super::answer::{Answer, Broken, half, refusal, streamed, whole};
 use super::asked::{Asked, Verb};
-use super::record::Record;
+use super::record::{Record, Told};
 use super::rule::{Fault, Rules};
 use super::stream::{events, first_event};
 
@@ -29,6 +30,7 @@ pub(super) struct Shared {
 pub(super) struct State {
     pub(super) rules: Rules,
     pub(super) log: Vec<Record>,
+    pub(super) told: Vec<Told>,
 }
 
 /// A request that was read whole. A client's requests are small; answers are streamed.
@@ -46,7 +48,10 @@ impl Shared {
     }
 
     /// The answer; an error ends the connection without one.
-    pub(super) async fn serve(&self, request: Request<Incoming>) -> Result<Answer, Broken> {
+    pub(super) async fn serve(
+        self: &Arc<Self>,
+        request: Request<Incoming>,
+    ) -> Result<Answer, Broken> {
         let (head, body) = request.into_parts();
         let body = body.collect().await.map_err(|_| Broken)?.to_bytes();
         let asked = Asked::of(&head);
@@ -67,7 +72,7 @@ impl Shared {
         (fault, state.log.len() - 1)
     }
 
-    async fn spoil(&self, read: Read, fault: Fault) -> Result<Answer, Broken> {
+    async fn spoil(self: &Arc<Self>, read: Read, fault: Fault) -> Result<Answer, Broken> {
         match fault {
             Fault::Delay(pause) => {
                 tokio::time::sleep(pause).await;
@@ -94,15 +99,35 @@ impl Shared {
             Fault::TruncateJson => self.cut(read, false).await,
             Fault::BreakJson => self.cut(read, true).await,
             Fault::HoldWatch(_) | Fault::DropEvent(_) | Fault::Gone(_) => {
-                let (head, body) = self.forward(read).await?.into_parts();
-                Ok(streamed(head.status, head.headers, events(body, fault)))
+                self.stream(read, Some(fault)).await
             }
         }
     }
 
-    async fn pass_on(&self, read: Read) -> Result<Answer, Broken> {
+    async fn pass_on(self: &Arc<Self>, read: Read) -> Result<Answer, Broken> {
+        if read.asked.verb == Verb::Watch {
+            return self.stream(read, None).await;
+        }
         let answer = self.forward(read).await?;
         Ok(answer.map(|body| body.map_err(|_| Broken).boxed_unsync()))
+    }
+
+    /// The events of a watch, each noted.
+    async fn stream(self: &Arc<Self>, read: Read, fault: Option<Fault>) -> Result<Answer, Broken> {
+        let resource = read.asked.resource.clone();
+        let answer = self.forward(read).await?;
+        if !answer.status().is_success() {
+            return Ok(answer.map(|body| body.map_err(|_| Broken).boxed_unsync()));
+        }
+        let shared = Arc::clone(self);
+        let tell = move |meta: &Value| {
+            let version = meta["resourceVersion"].as_str().unwrap_or_default().to_owned();
+            let at = shared.began.elapsed();
+            let told = Told { at, resource: resource.clone(), version };
+            shared.lock().told.push(told);
+        };
+        let (head, body) = answer.into_parts();
+        Ok(streamed(head.status, head.headers, events(body, fault, tell)))
     }
 
     /// Sends it, and takes the answer for itself. A watch is carried out once it is open.

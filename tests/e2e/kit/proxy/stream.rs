@@ -12,12 +12,16 @@ use serde_json::{Value, json};
 use super::answer::{Broken, status};
 use super::rule::Fault;
 
-/// What is sent on: the events, as the fault has them.
-pub(super) fn events(body: Body, fault: Fault) -> impl Stream<Item = Result<Bytes, Broken>> {
-    stream::unfold(Some(Events::of(body, Some(fault))), async |events| {
-        let mut events = events?;
-        let (item, is_last) = events.next().await?;
-        Some((item, (!is_last).then_some(events)))
+/// What is sent on: the events, as the fault has them. Each is told before it goes.
+pub(super) fn events(
+    body: Body,
+    fault: Option<Fault>,
+    tell: impl Fn(&Value) + Send + Sync + 'static,
+) -> impl Stream<Item = Result<Bytes, Broken>> + Send {
+    stream::unfold(Some((Events::of(body, fault), tell)), async |state| {
+        let (mut events, tell) = state?;
+        let (item, is_last) = events.next(&tell).await?;
+        Some((item, (!is_last).then_some((events, tell))))
     })
 }
 
@@ -43,7 +47,7 @@ impl Events {
     }
 
     /// What comes next, and whether it is the last.
-    async fn next(&mut self) -> Option<(Item, bool)> {
+    async fn next(&mut self, tell: &impl Fn(&Value)) -> Option<(Item, bool)> {
         match self.fault {
             Some(Fault::HoldWatch(after)) if self.seen >= after => pending().await,
             Some(Fault::Gone(after)) if self.seen >= after => return Some((Ok(too_old()), true)),
@@ -58,6 +62,7 @@ impl Events {
             self.seen += usize::from(event["type"] != "BOOKMARK");
             let is_left_out = self.fault == Some(Fault::DropEvent(self.seen));
             if !is_left_out || event["type"] == "BOOKMARK" {
+                tell(&event["object"]["metadata"]);
                 return Some((Ok(line), false));
             }
         }
