@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use kaspr_core::action::Action;
 use kaspr_core::key::AppKey;
+use kaspr_core::memo::Memo;
 use kaspr_core::outcome::{Answer, Outcome, Outcomes, Refusal};
 use kaspr_core::plan::Plan;
 use kaspr_core::time::Uptime;
@@ -13,12 +14,26 @@ use kaspr_core::time::Uptime;
 #[derive(Debug, Default)]
 pub struct Memory {
     outcomes: Mutex<BTreeMap<AppKey, Outcomes>>,
+    memos: Mutex<BTreeMap<AppKey, Memo>>,
 }
 
 impl Memory {
     /// The outcomes for `key`.
     pub fn of(&self, key: &AppKey) -> Outcomes {
         self.lock().get(key).cloned().unwrap_or_default()
+    }
+
+    /// Lends the memo of the last decision about `key`.
+    pub fn take_memo(&self, key: &AppKey) -> Option<Memo> {
+        self.memos.lock().unwrap_or_else(PoisonError::into_inner).remove(key)
+    }
+
+    /// Keeps the memo of the last decision about `key`.
+    pub fn keep_memo(&self, key: &AppKey, memo: Option<Memo>) {
+        if let Some(memo) = memo {
+            let mut memos = self.memos.lock().unwrap_or_else(PoisonError::into_inner);
+            memos.insert(key.clone(), memo);
+        }
     }
 
     /// Keeps what came of the actions of one plan.
@@ -48,6 +63,7 @@ impl Memory {
     /// Nothing names the key any more.
     pub fn forget(&self, key: &AppKey) {
         self.lock().remove(key);
+        self.take_memo(key);
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<AppKey, Outcomes>> {

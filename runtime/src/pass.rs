@@ -6,7 +6,7 @@ use kaspr_core::key::AppKey;
 use kaspr_core::plan::{Notice, Plan, Stage};
 use kaspr_core::snapshot::Snapshot;
 use kaspr_core::time::Uptime;
-use kaspr_core::{Settings, decide};
+use kaspr_core::{Settings, decide_again};
 use kaspr_effects::{Clock, Dropped, Report, interpret};
 
 use crate::cluster::Cluster;
@@ -37,7 +37,9 @@ pub struct World {
 pub async fn pass(taken: &Taken, world: &World) -> After {
     let key = &taken.key;
     let snapshot = world.look(key);
-    let plan = decide(&snapshot);
+    let mut memo = world.memory.take_memo(key);
+    let plan = decide_again(&snapshot, &mut memo);
+    world.memory.keep_memo(key, memo);
     let fact = PassFact::of(taken, world.decisions.next(), &snapshot, &plan);
     if let Err(broken) = plan.check(&snapshot) {
         let fact = PassFact { notices: Vec::new(), ..fact };

@@ -4,7 +4,7 @@ use kaspr_core::action::Action;
 use kaspr_core::plan::{Plan, Wait};
 use kaspr_core::seen::Unseen;
 use kaspr_core::snapshot::Snapshot;
-use kaspr_core::{ObjectKind, Reason, decide, explain};
+use kaspr_core::{ObjectKind, Reason, decide, decide_again, explain};
 use kaspr_fixtures::World;
 use kaspr_fixtures::strategies::{LISTED, unseen, worlds};
 use kaspr_runtime::rights::{Deed, deeds};
@@ -88,6 +88,21 @@ proptest! {
                 prop_assert!(!needs_all_components(&step.action), "{}", explain(&snapshot, &plan));
             }
         }
+    }
+
+    /// A memo of the last decision spares work and changes nothing.
+    #[test]
+    fn a_memo_changes_no_decision(mut world in worlds(), passes in 0..4usize, later in 0..20_000u64) {
+        (0..passes).for_each(|_| { world.pass(); });
+        let mut memo = None;
+        prop_assert_eq!(decide_again(&world.snapshot(), &mut memo), decide(&world.snapshot()));
+        world.elapse(later);
+        prop_assert_eq!(decide_again(&world.snapshot(), &mut memo), decide(&world.snapshot()));
+        world.run_controllers();
+        prop_assert_eq!(decide_again(&world.snapshot(), &mut memo), decide(&world.snapshot()));
+        let image = json!({"spec": {"image": "reg.internal/other:1"}});
+        world.change(ObjectKind::App, "orders", &image);
+        prop_assert_eq!(decide_again(&world.snapshot(), &mut memo), decide(&world.snapshot()));
     }
 
     /// Nothing is done or left without a reason, and the plan holds its own invariants.

@@ -156,7 +156,8 @@ fn rest(rig: &Value) -> Result<Vec<Figure>> {
 fn of_core(core: &Value) -> Result<Vec<Figure>> {
     let mut figures = Vec::new();
     for (bench, what, asked) in [
-        ("at_rest", "a decision at rest", Some((50.0, 10.0))),
+        ("known", "a decision when nothing has changed", Some((50.0, 10.0))),
+        ("at_rest", "a decision that finds nothing to do", None),
         ("all_changed", "a decision that renders all", Some((500.0, 100.0))),
         ("first", "the first decision", None),
         ("look", "parsing what a look takes", None),
