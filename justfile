@@ -20,6 +20,11 @@ idle:
 bench *ARGS:
     cargo xtask bench {{ ARGS }}
 
+# the faults of the suite in full: five minutes of outage, a minute of each other, every request
+faults:
+    KASPR_E2E_LONG=1 KASPR_E2E_FAULT_SECONDS=60 KASPR_E2E_OUTAGE_SECONDS=300 \
+    KASPR_E2E_STORM_SECONDS=60 KASPR_E2E_EVERY_REQUEST=1 cargo xtask test --test e2e -- faults
+
 # look at changed snapshots one by one (needs cargo-insta)
 review:
     cargo insta review
