@@ -179,3 +179,24 @@ fn a_kind_that_cannot_be_watched_any_more_changes_no_member() {
         .await;
     });
 }
+
+#[test]
+fn a_kind_that_cannot_be_listed_at_the_start_holds_up_only_what_needs_it() {
+    e2e(async |cluster: &'static Cluster| {
+        join_all(cases().map(async |((kind, resource), way)| {
+            let shop = Shop::of(cluster, kind, resource).await;
+            let mut before = shop.operator();
+            shop.space.is_settled("shop").await;
+            before.stop();
+
+            let switch = shop.blind(way);
+            let _operator = shop.operator();
+            shop.space.edit("KasprApp", "shop", json!({"spec": {"replicas": 4}})).await;
+            let most = "/spec/maxReplicas";
+            shop.space.has("HorizontalPodAutoscaler", "shop-app-hpa", most, &json!(4)).await;
+            assert!(switch.hit() > 0, "{kind} {way:?}: it was not asked for");
+            shop.space.done().await;
+        }))
+        .await;
+    });
+}

@@ -4,6 +4,7 @@
 mod every_request;
 mod gone;
 mod lists;
+mod outage;
 mod spoiled;
 mod storm;
 mod talk;
