@@ -18,7 +18,8 @@ use kaspr_runtime::limits;
 use kaspr_runtime::queue::{Cause, Taken};
 use kaspr_runtime::sensors::Fact;
 use kaspr_runtime::sensors::fact::{
-    Came, EventFact, LeaseFact, PassFact, PassResult, RequestFact, StepFact, WatchFact, WatchState,
+    Came, EventFact, LeaseFact, OldDefinitionFact, PassFact, PassResult, RequestFact, StepFact,
+    WatchFact, WatchState,
 };
 use kaspr_runtime::sensors::prometheus::{Metrics, Page, State, families};
 use kaspr_tests::exposition::Exposition;
@@ -145,6 +146,7 @@ fn everything() -> Vec<Fact> {
         Fact::Watch(watch),
         Fact::Lease(LeaseFact::Gained),
         Fact::Event(EventFact::Published),
+        Fact::OldDefinition(OldDefinitionFact { kind: "KasprAgent", what: "x".to_owned() }),
         Fact::Panic,
     ]
 }
