@@ -22,6 +22,14 @@ where
 {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.args(args).current_dir(root()).stdin(Stdio::null());
+    // What cargo told this program about itself: build scripts that look at the names (ring's does)
+    // would run anew, and all that rests on them be built again, each time this and plain cargo
+    // take turns.
+    let is_ours =
+        |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+    for (name, _) in env::vars_os().filter(|(name, _)| name.to_str().is_some_and(is_ours)) {
+        cargo.env_remove(name);
+    }
     cargo
 }
 
