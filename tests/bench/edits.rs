@@ -32,15 +32,26 @@ struct Sort {
     shows: &'static str,
 }
 
-pub(crate) async fn measure(case: &mut Case, options: &Options) -> Result<Vec<Value>> {
-    let mut measured = Vec::new();
-    for sort in [AUTOSCALER, TEMPLATE, TEMPLATE_AT_ONCE] {
-        case.operator.restart(&["--settle", sort.settle]).await?;
-        silence(&case.site.cluster.audit_log).await?;
-        say(&format!("{} edits: {}, --settle {}", options.edits, sort.name, sort.settle));
-        measured.push(one_sort(case, options, &sort).await?);
-    }
-    Ok(measured)
+/// Edits that change no pod template.
+pub(crate) async fn autoscaler(case: &mut Case, options: &Options) -> Result<Value> {
+    measure(case, options, AUTOSCALER).await
+}
+
+/// Edits of the pod template, with the default settling time.
+pub(crate) async fn template(case: &mut Case, options: &Options) -> Result<Value> {
+    measure(case, options, TEMPLATE).await
+}
+
+/// The same without a settling time.
+pub(crate) async fn template_at_once(case: &mut Case, options: &Options) -> Result<Value> {
+    measure(case, options, TEMPLATE_AT_ONCE).await
+}
+
+async fn measure(case: &mut Case, options: &Options, sort: Sort) -> Result<Value> {
+    case.operator.restart(&["--settle", sort.settle]).await?;
+    silence(&case.site.cluster.audit_log).await?;
+    say(&format!("{} edits: {}, --settle {}", options.edits, sort.name, sort.settle));
+    one_sort(case, options, &sort).await
 }
 
 /// The number of members: no pod template, one write.

@@ -16,12 +16,11 @@ use tokio::time::sleep;
 use crate::api::{Ask, all};
 use crate::apps::{Made, apps, make};
 use crate::cold::{QUIET, kinds, seconds};
-use crate::options::Options;
 use crate::site::Site;
 use crate::watcher::Watcher;
 
 /// Makes `count` apps on a fresh control plane, and what an operator would make of them.
-pub(crate) async fn measure(_: &Options, count: usize) -> Result<Value> {
+pub(crate) async fn measure(count: usize) -> Result<Value> {
     let site = Site::up().await?;
     let apps = apps(count);
     let made = make(&site.api, &apps).await?;

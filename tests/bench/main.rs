@@ -21,10 +21,12 @@ mod watcher;
 
 use std::fs;
 use std::io::Write;
+use std::path::Path;
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
+use self::cold::Case;
 use self::options::Options;
 
 fn main() -> Result<()> {
@@ -34,45 +36,74 @@ fn main() -> Result<()> {
         .enable_all()
         .build()
         .context("the rig has no runtime")?;
-    let measured = runtime.block_on(measure(&options))?;
-    let path = &options.json;
-    fs::write(path, format!("{measured:#}"))
-        .with_context(|| format!("{} cannot be written", path.display()))
+    runtime.block_on(measure(&options))
 }
 
 /// Everything, from the smallest number of apps to the largest. What is measured at rest and under
 /// edits is measured at the largest.
-async fn measure(options: &Options) -> Result<Value> {
-    let mut memory = vec![rest::memory_without_apps(options).await?];
-    let (mut cold, mut restarts) = (Vec::new(), Vec::new());
-    let mut last = json!({});
-    for (at, apps) in options.apps.iter().enumerate() {
-        let is_last = at + 1 == options.apps.len();
-        let mut rounds = Vec::new();
-        for round in 1..=options.rounds {
-            say(&format!("{apps} apps, round {round} of {}", options.rounds));
-            let floor = floor::measure(options, *apps).await?;
-            let mut case = cold::measure(options, *apps).await?;
-            rounds.push(json!({ "floor": floor, "operator": case.measured }));
-            if round < options.rounds {
-                case.site.down()?;
-                continue;
-            }
-            memory.push(rest::memory(&mut case).await?);
-            restarts.push(restart::measure(&mut case, options).await?);
-            if is_last {
-                let idle = rest::idle(&mut case, options).await?;
-                let edits = edits::measure(&mut case, options).await?;
-                last = json!({ "apps": apps, "idle": idle, "edits": edits });
-            }
-            case.site.down()?;
-        }
-        cold.push(json!({ "apps": apps, "rounds": rounds }));
-    }
+async fn measure(options: &Options) -> Result<()> {
     let bytes = fs::metadata(&options.operator).context("the operator is not there")?.len();
-    Ok(json!({
-        "cold": cold, "restarts": restarts, "memory": memory, "last": last, "binaryBytes": bytes,
-    }))
+    let mut all = Figures { path: &options.json, all: json!({ "binaryBytes": bytes }) };
+    all.add("memory", rest::memory_without_apps(options).await?)?;
+    for apps in &options.apps {
+        let mut case = rounds(options, *apps, &mut all).await?;
+        all.add("memory", rest::memory(&mut case).await?)?;
+        all.add("restarts", restart::measure(&mut case, options).await?)?;
+        if Some(apps) == options.apps.last() {
+            let idle = rest::idle(&mut case, options).await?;
+            all.set("last", json!({ "apps": apps, "idle": idle }))?;
+            all.add("edits", edits::autoscaler(&mut case, options).await?)?;
+            all.add("edits", edits::template(&mut case, options).await?)?;
+            all.add("edits", edits::template_at_once(&mut case, options).await?)?;
+        }
+        case.site.down()?;
+    }
+    Ok(())
+}
+
+/// Floors and cold starts in turn; the apps of the last are left.
+async fn rounds(options: &Options, apps: usize, all: &mut Figures<'_>) -> Result<Case> {
+    let mut round = 1;
+    loop {
+        say(&format!("{apps} apps, round {round} of {}", options.rounds));
+        let floor = floor::measure(apps).await?;
+        let case = cold::measure(options, apps).await?;
+        all.add("cold", json!({ "apps": apps, "floor": floor, "operator": case.measured }))?;
+        if round >= options.rounds {
+            return Ok(case);
+        }
+        case.site.down()?;
+        round += 1;
+    }
+}
+
+/// What was measured so far, kept after each step: a run that is broken off has not been for nothing.
+struct Figures<'a> {
+    path: &'a Path,
+    all: Value,
+}
+
+impl Figures<'_> {
+    /// Adds one to the list `name`.
+    fn add(&mut self, name: &str, figure: Value) -> Result<()> {
+        say(&format!("{name}: {figure}"));
+        if let Some(all) = self.all.as_object_mut() {
+            let list = all.entry(name).or_insert_with(|| json!([]));
+            list.as_array_mut().into_iter().for_each(|list| list.push(figure.clone()));
+        }
+        self.keep()
+    }
+
+    fn set(&mut self, name: &str, figure: Value) -> Result<()> {
+        say(&format!("{name}: {figure}"));
+        self.all[name] = figure;
+        self.keep()
+    }
+
+    fn keep(&self) -> Result<()> {
+        fs::write(self.path, format!("{:#}", self.all))
+            .with_context(|| format!("{} cannot be written", self.path.display()))
+    }
 }
 
 /// What happens, for people who wait.

@@ -68,32 +68,38 @@ pub(super) fn of(measured: &Value) -> Result<Vec<Figure>> {
 }
 
 fn cold(rig: &Value) -> Result<Vec<Figure>> {
-    let mut figures = Vec::new();
-    for case in list(rig, "/cold") {
-        let apps = number(case, "/apps")?;
-        let all = |path: &str| -> Result<Vec<f64>> {
-            list(case, "/rounds").map(|round| number(round, path)).collect()
-        };
-        let (floor, ours) = (all("/floor/complete")?, all("/operator/complete")?);
-        let ready = all("/operator/ready")?;
-        let ratios: Vec<f64> = ours.iter().zip(&floor).map(|(ours, floor)| ours / floor).collect();
-        let note = format!(
-            "{} s; the floor {} s; all ready after {} s",
-            spread(&ours),
-            spread(&floor),
-            spread(&ready)
-        );
-        let what = format!("cold start of {apps} apps, times the floor");
-        let figure = Figure::new(what, median(&ratios), "×").with(note);
-        figures.push(if apps < 100.0 { figure } else { figure.asked(3.0, 1.5) });
+    let mut rounds: Vec<(f64, Vec<&Value>)> = Vec::new();
+    for round in list(rig, "/cold") {
+        let apps = number(round, "/apps")?;
+        match rounds.last_mut().filter(|(of, _)| of.total_cmp(&apps).is_eq()) {
+            Some((_, rounds)) => rounds.push(round),
+            None => rounds.push((apps, vec![round])),
+        }
     }
-    Ok(figures)
+    rounds.iter().map(|(apps, rounds)| cold_start(*apps, rounds)).collect()
+}
+
+fn cold_start(apps: f64, rounds: &[&Value]) -> Result<Figure> {
+    let all = |path: &str| -> Result<Vec<f64>> {
+        rounds.iter().map(|round| number(round, path)).collect()
+    };
+    let (floor, ours) = (all("/floor/complete")?, all("/operator/complete")?);
+    let ratios: Vec<f64> = ours.iter().zip(&floor).map(|(ours, floor)| ours / floor).collect();
+    let note = format!(
+        "{} s; the floor {} s; all ready after {} s",
+        spread(&ours),
+        spread(&floor),
+        spread(&all("/operator/ready")?)
+    );
+    let what = format!("cold start of {apps} apps, times the floor");
+    let figure = Figure::new(what, median(&ratios), "×").with(note);
+    Ok(if apps < 100.0 { figure } else { figure.asked(3.0, 1.5) })
 }
 
 fn edits(rig: &Value) -> Result<Vec<Figure>> {
     let apps = number(rig, "/last/apps")?;
     let mut figures = Vec::new();
-    for sort in list(rig, "/last/edits") {
+    for sort in list(rig, "/edits") {
         let (what, settle) = (text(sort, "/what")?, text(sort, "/settle")?);
         let is_asked = what.contains("autoscaler") || settle == "0s";
         let overtaken = number(sort, "/unseen")?;
@@ -233,10 +239,11 @@ mod tests {
 
     #[test]
     fn a_cold_start_is_told_in_floors_of_its_own_round() {
-        let round = |ours, floor| json!({"operator": {"complete": ours, "ready": 9.0}, "floor": {"complete": floor}});
-        let rig = json!({"cold": [
-            {"apps": 100, "rounds": [round(4.0, 2.0), round(9.0, 3.0), round(2.0, 2.0)]},
-        ]});
+        let round = |ours, floor| {
+            let ours = json!({"complete": ours, "ready": 9.0});
+            json!({"apps": 100, "operator": ours, "floor": {"complete": floor}})
+        };
+        let rig = json!({"cold": [round(4.0, 2.0), round(9.0, 3.0), round(2.0, 2.0)]});
         let [figure] = &cold(&rig).unwrap()[..] else { panic!("one figure for each number") };
         assert!((figure.value - 2.0).abs() < 1e-9, "{figure:?}");
         assert_eq!(figure.met(), Met::Must);
