@@ -41,6 +41,9 @@ impl Options {
                 "--operator" => options.operator = value()?.into(),
                 "--json" => options.json = value()?.into(),
                 "--apps" => options.apps = numbers(&value()?)?,
+                "--rounds" => {
+                    options.rounds = value()?.parse().context("--rounds needs a number")?;
+                }
                 "--quick" => {
                     (options.rounds, options.edits, options.restarts) = (1, 20, 2);
                     options.idle = Duration::from_secs(10);

@@ -19,10 +19,11 @@ use self::machine::Machine;
 use crate::cluster;
 use crate::workspace::{cargo, root, run, say, target};
 
-const USAGE: &str = "usage: cargo xtask bench [--apps N,N,…] [--quick] [--write]
+const USAGE: &str = "usage: cargo xtask bench [--apps N,N,…] [--rounds N] [--quick] [--write]
        cargo xtask bench --again [--write]
 
   --apps   numbers of apps (10,100,500); edits and rest are measured at the largest
+  --rounds cold starts and floors for each number (3)
   --quick  20 apps, few repetitions: whether the rig works, not how fast anything is
   --write  writes docs/performance.md instead of printing
   --again  tells once more what was measured last";
@@ -35,6 +36,7 @@ const QUICK_APPS: &str = "20";
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Options {
     apps: Option<String>,
+    rounds: Option<String>,
     is_quick: bool,
     writes: bool,
     is_again: bool,
@@ -80,6 +82,9 @@ fn rig(options: &Options, operator: &Path) -> Result<Value> {
     if options.is_quick {
         rig.arg("--quick");
     }
+    if let Some(rounds) = &options.rounds {
+        rig.args(["--rounds", rounds]);
+    }
     run(&mut rig)?;
     let text = fs::read_to_string(&json).context("the rig wrote no figures")?;
     serde_json::from_str(&text).context("the rig's figures are no JSON")
@@ -92,6 +97,7 @@ impl Options {
         while let Some(arg) = args.next() {
             match *arg {
                 "--apps" => options.apps = args.next().map(|apps| (*apps).to_owned()),
+                "--rounds" => options.rounds = args.next().map(|rounds| (*rounds).to_owned()),
                 "--quick" => options.is_quick = true,
                 "--write" => options.writes = true,
                 "--again" => options.is_again = true,
