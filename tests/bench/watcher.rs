@@ -30,7 +30,8 @@ pub(crate) struct Watcher {
     seen: UnboundedReceiver<Seen>,
     /// What has said that it is ready.
     ready: BTreeSet<ObjectRef>,
-    _watches: JoinSet<Result<()>>,
+    /// None of them ends by itself.
+    watches: JoinSet<Result<()>>,
 }
 
 impl Watcher {
@@ -44,13 +45,19 @@ impl Watcher {
             let version = version.context("a list has no version")?.to_owned();
             watches.spawn(watch(api.clone(), *kind, version, tell.clone()));
         }
-        Ok(Self { seen, ready: BTreeSet::new(), _watches: watches })
+        Ok(Self { seen, ready: BTreeSet::new(), watches })
     }
 
     /// What arrives next.
     pub(crate) async fn next(&mut self) -> Result<Seen> {
-        let next = timeout(PATIENCE, self.seen.recv()).await;
-        let next = next.context("nothing happens any more")?.context("the watches have ended")?;
+        let next = tokio::select! {
+            next = timeout(PATIENCE, self.seen.recv()) => next.context("nothing happens any more")?,
+            ended = self.watches.join_next() => {
+                ended.context("there are no watches")???;
+                None
+            }
+        };
+        let next = next.context("a watch has ended")?;
         if is_ready(&next.body) {
             self.ready.insert(next.object.clone());
         }
