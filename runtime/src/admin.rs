@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-use crate::cache::{Cache, Listing};
+use crate::cache::Cache;
 use crate::lease::Term;
 use crate::limits;
 use crate::queue::Queue;
@@ -129,8 +129,7 @@ impl Admin {
         let store = self.cache.lock();
         let coverage = store.coverage();
         let watches = coverage.live().map(|(kind, scope, is_live)| {
-            let listing = coverage.listing(kind, scope);
-            let is_refused = matches!(listing, Listing::Forbidden | Listing::Missing);
+            let is_refused = coverage.listing(kind, scope).is_refused();
             (kind.kind(), scope.to_string(), is_live, is_refused)
         });
         State {

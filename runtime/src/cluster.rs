@@ -119,14 +119,14 @@ impl Hand<'_> {
             Err(failure)
                 if failure.refusal == Refusal::Gone && !self.serves_status(of.kind).await =>
             {
-                return Ok(self.is_outdated(of.kind, false, "the kind has no status to write"));
+                return Ok(self.found_outdated(of.kind, false, "the kind has no status to write"));
             }
             Err(failure) => return Err(failure),
         };
         if let Some(lost) = first_lost(status, answer.get("status"), "status") {
             self.absorb(of, answer, Source::Answer(asked_at));
             let what = format!("{lost} was sent and is not in the answer");
-            return Ok(self.is_outdated(of.kind, true, &what));
+            return Ok(self.found_outdated(of.kind, true, &what));
         }
         Ok(self.done(of, answer, asked_at, digest))
     }
@@ -139,8 +139,8 @@ impl Hand<'_> {
         resources.map_or(true, |resources| outdated::serves_status(kind, &resources))
     }
 
-    /// The definition of a kind is older than this operator.
-    fn is_outdated(&self, kind: ObjectKind, has_status: bool, what: &str) -> Answer {
+    /// Tells that the definition of a kind is older than this operator; the answer that follows.
+    fn found_outdated(&self, kind: ObjectKind, has_status: bool, what: &str) -> Answer {
         if self.cluster.outdated.note(kind, has_status, self.uptime()) {
             let fact = OldDefinitionFact { kind: kind.kind(), what: what.to_owned() };
             self.cluster.tell.tell(Fact::OldDefinition(fact));

@@ -68,9 +68,7 @@ impl Dispatch {
             });
         }
     }
-}
 
-impl Dispatch {
     /// A place to work at. After an outage one pass alone finds out whether the server works.
     async fn admit(&self, workers: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
         let Cluster { gate, clock, .. } = &self.world.cluster;

@@ -42,12 +42,12 @@ pub const PAGE: u32 = 500;
 /// The first pause after a failed watch.
 pub const WATCH_BACKOFF_FIRST: Duration = Duration::from_millis(800);
 
-/// The longest pause between tries of a watch: what happens while none is connected is heard this
-/// much later. 11 watches of a server that is away cost one request a second.
-pub const WATCH_BACKOFF_MAX: Duration = Duration::from_secs(10);
+/// The longest pause between tries of a watch.
+pub const WATCH_BACKOFF_MAX: Duration = Duration::from_secs(30);
 
-/// The same where a right is missing, or the kind: only a person changes that.
-pub const WATCH_REFUSED_MAX: Duration = Duration::from_secs(30);
+/// The same while the server is away: what happens while no watch is connected is heard this much
+/// later. 11 watches of such a server cost one request a second.
+pub const WATCH_AWAY_MAX: Duration = Duration::from_secs(10);
 
 /// Watch failures further apart than this have nothing to do with each other.
 pub const WATCH_BACKOFF_FORGET: Duration = Duration::from_mins(2);

@@ -49,6 +49,16 @@ pub enum Listing {
     Missing,
 }
 
+impl Listing {
+    /// Whether the server refuses it until a person acts.
+    pub fn is_refused(self) -> bool {
+        match self {
+            Self::Forbidden | Self::Missing => true,
+            Self::NotYet | Self::Complete => false,
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 struct Progress {
     listing: Listing,
@@ -95,7 +105,7 @@ impl Coverage {
 
     /// The watches that the server refuses for a reason that time alone does not change, for people.
     pub fn refused(&self) -> Vec<String> {
-        self.named(|listing| matches!(listing, Listing::Forbidden | Listing::Missing))
+        self.named(Listing::is_refused)
     }
 
     fn named(&self, is_meant: impl Fn(Listing) -> bool) -> Vec<String> {
@@ -158,15 +168,14 @@ impl Coverage {
         }
     }
 
-    /// Says whether this is news to those who look.
-    pub(super) fn complete(&mut self, kind: ObjectKind, scope: &Scope, version: &str) -> bool {
-        self.watch(kind, scope).is_some_and(|watch| {
+    pub(super) fn complete(&mut self, kind: ObjectKind, scope: &Scope, version: &str) {
+        if let Some(watch) = self.watch(kind, scope) {
             watch.version = Some(version.to_owned());
             watch.read_at = watch.asked_at;
             watch.was_complete = true;
             watch.is_live = true;
-            std::mem::replace(&mut watch.listing, Listing::Complete) != Listing::Complete
-        })
+            watch.listing = Listing::Complete;
+        }
     }
 
     /// Says whether this is news to those who look.

@@ -74,9 +74,9 @@ impl Store {
         for object in lost {
             due.append(&mut self.remove(&object, now));
         }
-        if self.coverage.complete(kind, scope, version) {
-            due.append(&mut self.keys_in(scope));
-        }
+        self.coverage.complete(kind, scope, version);
+        // Also one that was complete before: somebody may have waited for a newer one.
+        due.append(&mut self.keys_in(scope));
         due
     }
 

@@ -105,6 +105,15 @@ fn nothing_is_absent_before_the_list_is_complete() {
 }
 
 #[test]
+fn a_list_that_is_read_anew_wakes_who_waited_for_it() {
+    let objects = [(ObjectKind::App, app("a", 100, 1))];
+    let mut rig = Rig::listed(&objects);
+    assert_eq!(rig.list(ObjectKind::Agent, &[]), ["a"]);
+    let known = rig.store.lists(&AppKey::new("n", "a"));
+    assert_eq!(known[&ObjectKind::Agent].read_at, rig.now);
+}
+
+#[test]
 fn an_object_never_goes_back_to_an_older_version() {
     let mut rig = Rig::listed(&[(ObjectKind::App, app("a", 100, 1))]);
     assert_eq!(rig.answer(ObjectKind::App, &app("a", 120, 1)), ["a"]);

@@ -142,8 +142,8 @@ impl Watch {
                 "what was known is too old, again and again".to_owned()
             }
             Ended::Failed(error) => {
-                if self.note_refusal(&error) {
-                    longest = limits::WATCH_REFUSED_MAX;
+                if !self.note_refusal(&error) {
+                    longest = limits::WATCH_AWAY_MAX;
                 }
                 words(&error)
             }
