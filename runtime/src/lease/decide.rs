@@ -68,6 +68,15 @@ impl Sighting {
             since,
         }
     }
+
+    /// Whether `other` was written after this one.
+    ///
+    /// Source: kubernetes.io/docs/reference/using-api/api-concepts "resource versions": versions of
+    /// one resource compare as integers. What does not compare is not older.
+    pub fn is_older_than(&self, other: &Self) -> bool {
+        let number = |sighting: &Self| sighting.version.parse::<u64>().ok();
+        number(self).zip(number(other)).is_some_and(|(this, that)| this < that)
+    }
 }
 
 /// `spec` of the lease in our hand; if it just came there, with the number of times that it did.
@@ -129,6 +138,14 @@ mod tests {
         assert_eq!(same.since, Uptime(1_000));
         let renewed = Sighting::read(&body("8"), Some(&same), Uptime(9_000));
         assert_eq!(renewed.since, Uptime(9_000));
+    }
+
+    #[test]
+    fn versions_compare_as_numbers_where_they_are_numbers() {
+        let of = |version: &str| Sighting { version: version.to_owned(), ..lease("other") };
+        assert!(of("9").is_older_than(&of("10")));
+        assert!(!of("10").is_older_than(&of("10")) && !of("11").is_older_than(&of("10")));
+        assert!(!of("opaque").is_older_than(&of("10")));
     }
 
     #[test]

@@ -25,9 +25,8 @@ use crate::limits;
 use crate::sensors::fact::LeaseFact;
 use crate::sensors::{Fact, Tell};
 
-pub use follow::{Follow, Heard};
-
 pub use decide::{Act, Sighting, decide, micro_time};
+pub use follow::{Follow, Heard};
 pub use term::Term;
 
 const API_VERSION: &str = "coordination.k8s.io/v1";
@@ -60,6 +59,8 @@ pub struct Keeper {
     /// What others make of the lease.
     heard: watch::Receiver<Heard>,
     seen: Option<Sighting>,
+    /// Whether a write showed that the lease is not as it was seen: then only the server knows.
+    is_outdated: bool,
     /// What was told last, so that nothing is told twice in a row.
     told: Option<String>,
 }
@@ -73,7 +74,7 @@ impl Keeper {
         term: Arc<Term>,
         tell: Tell,
     ) -> Self {
-        Self { settings, api, clock, term, tell, heard, seen: None, told: None }
+        Self { settings, api, clock, term, tell, heard, seen: None, is_outdated: false, told: None }
     }
 
     /// Works until `stop`, then gives the lease back so that a successor takes over at once.
@@ -121,8 +122,7 @@ impl Keeper {
                 self.settings.renew
             }
             Err(failure) => {
-                // What was seen no longer counts: look before the next write.
-                self.seen = self.seen.take().map(|seen| Sighting { holder: String::new(), ..seen });
+                self.is_outdated = true;
                 if failure.refusal == Refusal::Conflict {
                     return Duration::from_millis(50);
                 }
@@ -133,7 +133,8 @@ impl Keeper {
     }
 
     fn is_holder(&self) -> bool {
-        self.seen.as_ref().is_some_and(|seen| seen.holder == self.settings.identity)
+        let is_ours = |seen: &Sighting| seen.holder == self.settings.identity;
+        !self.is_outdated && self.seen.as_ref().is_some_and(is_ours)
     }
 
     /// How long nothing is to be done: until the lease is stale, unless a change is heard first.
@@ -144,24 +145,27 @@ impl Keeper {
     }
 
     /// Learns how the lease stands: from what was heard, or by asking.
+    ///
+    /// A watch can hang and say nothing of it. What it said last is then older than what an answer
+    /// says, and must not replace it.
     async fn look(&mut self) -> Result<(), Failure> {
         let heard = self.heard.borrow_and_update().clone();
-        if let Heard { is_live: true, lease: Some(body) } = heard {
-            self.seen = Some(Sighting::read(&body, self.seen.as_ref(), self.clock.uptime()));
+        if let Heard { is_live: true, lease: Some(body) } = heard
+            && !self.is_outdated
+        {
+            let heard = Sighting::read(&body, self.seen.as_ref(), self.clock.uptime());
+            if self.seen.as_ref().is_none_or(|seen| !heard.is_older_than(seen)) {
+                self.seen = Some(heard);
+            }
             return Ok(());
         }
-        match self.send(Ask::Get).await {
-            Ok(body) => {
-                let now = self.clock.uptime();
-                self.seen = Some(Sighting::read(&body, self.seen.as_ref(), now));
-                Ok(())
-            }
-            Err(failure) if failure.refusal == Refusal::Gone => {
-                self.seen = None;
-                Ok(())
-            }
-            Err(failure) => Err(failure),
-        }
+        self.seen = match self.send(Ask::Get).await {
+            Ok(body) => Some(Sighting::read(&body, self.seen.as_ref(), self.clock.uptime())),
+            Err(failure) if failure.refusal == Refusal::Gone => None,
+            Err(failure) => return Err(failure),
+        };
+        self.is_outdated = false;
+        Ok(())
     }
 
     async fn create(&self, now: Now) -> Result<Value, Failure> {

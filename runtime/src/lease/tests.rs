@@ -1,7 +1,13 @@
+use std::convert::Infallible;
+use std::future::ready;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use futures::{StreamExt, stream};
 use http::{Method, Request, Response, StatusCode};
-use http_body_util::BodyExt;
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::{Bytes, Frame};
 use kube::Client;
 use kube::client::Body;
 use tokio::task::JoinHandle;
@@ -14,6 +20,11 @@ use super::*;
 struct Server {
     lease: Arc<Mutex<Option<Value>>>,
     is_down: Arc<Mutex<bool>>,
+    /// Whether a watch tells how the lease stands, and then nothing more for ever; there is none
+    /// otherwise.
+    hangs: bool,
+    /// How many requests its clients sent.
+    asked: Arc<AtomicUsize>,
 }
 
 impl Server {
@@ -25,11 +36,17 @@ impl Server {
                 let (parts, body) = request.into_parts();
                 let sent = body.collect().await.unwrap().to_bytes();
                 let sent = serde_json::from_slice(&sent).unwrap_or(Value::Null);
-                let (status, answer) = server.answer(&parts.method, &sent);
-                let body = Body::from(answer.to_string().into_bytes());
+                server.asked.fetch_add(1, Ordering::Relaxed);
+                let is_watch = parts.uri.query().is_some_and(|query| query.contains("watch=1"));
+                let (status, body) = if is_watch && server.hangs {
+                    (StatusCode::OK, server.watch())
+                } else {
+                    let (status, answer) = server.answer(&parts.method, &sent);
+                    (status, Full::from(answer.to_string()).boxed())
+                };
                 let mut response = Response::new(body);
                 *response.status_mut() = status;
-                Ok::<_, std::convert::Infallible>(response)
+                Ok::<_, Infallible>(response)
             }
         });
         Client::new(service, "default")
@@ -60,6 +77,13 @@ impl Server {
                 (StatusCode::OK, next)
             }
         }
+    }
+
+    fn watch(&self) -> BoxBody<Bytes, Infallible> {
+        let event = json!({ "type": "ADDED", "object": *self.lease.lock().unwrap() });
+        let first = Frame::data(Bytes::from(format!("{event}\n")));
+        let events = stream::once(ready(Ok::<_, Infallible>(first))).chain(stream::pending());
+        BodyExt::boxed(StreamBody::new(events))
     }
 
     fn holder(&self) -> String {
@@ -137,6 +161,24 @@ async fn a_lease_whose_holder_died_is_taken_when_it_ran_out_and_not_before() {
     };
     let taken = until(both).await;
     assert!(taken > Duration::from_secs(9) && taken < Duration::from_secs(17), "{taken:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_on_a_watch_that_hangs_asks_rarely_and_follows_all_the_same() {
+    let server = Server::default();
+    let first = Process::start("first", &server);
+    until(|| first.leads()).await;
+    let hung = Server { hangs: true, asked: Arc::default(), ..server.clone() };
+    let second = Process::start("second", &hung);
+    let lasts = Duration::from_mins(1);
+    sleep(lasts).await;
+    assert!(first.leads() && !second.leads());
+    // Each time that it looks stale: a write that is refused, and a look.
+    let turns = lasts.as_secs() / limits::LEASE_DURATION.as_secs();
+    let asked = hung.asked.load(Ordering::Relaxed);
+    assert!(asked <= 2 * usize::try_from(turns).unwrap() + 3, "it asked {asked} times");
+    first.task.abort();
+    assert!(until(|| second.leads()).await <= 2 * limits::LEASE_DURATION);
 }
 
 #[tokio::test(start_paused = true)]
