@@ -58,6 +58,40 @@ pub struct Snapshot {
     pub outcomes: Outcomes,
 }
 
+impl Snapshot {
+    /// A look at a cluster that answers everything and holds nothing of this key.
+    pub fn of_nothing(key: AppKey, now: Now, settings: Settings) -> Self {
+        let none = || Seen::Present(Vec::new());
+        Self {
+            version: VERSION,
+            key,
+            now,
+            settings,
+            app: Seen::Absent,
+            app_read_at: None,
+            app_seen_at: None,
+            edits: None,
+            components: ComponentFacts {
+                agents: none(),
+                tables: none(),
+                web_views: none(),
+                tasks: none(),
+                joins: none(),
+            },
+            lists: BTreeMap::new(),
+            children: ChildFacts {
+                service_account: Seen::Absent,
+                api_service: Seen::Absent,
+                headless_service: Seen::Absent,
+                stateful_set: Seen::Absent,
+                autoscaler: Seen::Absent,
+                config_maps: none(),
+            },
+            outcomes: Outcomes::new(),
+        }
+    }
+}
+
 /// Edits that came so close together that they belong to one change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Edits {

@@ -13,12 +13,21 @@ use crate::perform::{Clock, Fence, Perform};
 /// What came of a plan.
 #[derive(Debug, Default, PartialEq)]
 pub struct Report {
-    /// The actions that were sent, with their answers, in order.
-    pub outcomes: Vec<(Action, Answer)>,
-    /// How long each of them took until its answer was there, in the same order.
-    pub took: Vec<Duration>,
+    /// The actions that were sent, in order.
+    pub sent: Vec<Sent>,
     /// The actions that were not sent, in order.
     pub skipped: Vec<Skipped>,
+}
+
+/// One action that was sent.
+#[derive(Debug, PartialEq)]
+pub struct Sent {
+    /// The action.
+    pub action: Action,
+    /// What came of it.
+    pub answer: Answer,
+    /// How long it took until the answer was there.
+    pub took: Duration,
 }
 
 /// One action that was not sent, and why. It is no outcome: nothing came of it.
@@ -66,9 +75,9 @@ where
         }
         let asked_at = world.now().uptime;
         let answer = world.perform(&step.action).await;
-        report.took.push(world.now().uptime.since(asked_at));
         walk.learn(step, &answer, asked_at);
-        report.outcomes.push((step.action.clone(), answer));
+        let took = world.now().uptime.since(asked_at);
+        report.sent.push(Sent { action: step.action.clone(), answer, took });
     }
     report
 }
@@ -224,9 +233,9 @@ mod tests {
     /// What was sent, as verbs, and what was not, as verbs with the reason.
     fn check(world: &Script, sent: &[&str], skipped: &[(&str, Dropped)]) {
         let report = futures::executor::block_on(interpret(&plan(), Uptime(0), world));
-        let verbs: Vec<&str> = report.outcomes.iter().map(|(action, _)| action.verb()).collect();
+        let verbs: Vec<&str> = report.sent.iter().map(|sent| sent.action.verb()).collect();
         assert_eq!(verbs, sent);
-        assert_eq!(report.took, vec![Duration::from_secs(1); sent.len()]);
+        assert!(report.sent.iter().all(|sent| sent.took == Duration::from_secs(1)));
         let dropped: Vec<(&str, Dropped)> =
             report.skipped.iter().map(|skipped| (skipped.action.verb(), skipped.why)).collect();
         assert_eq!(dropped, skipped);

@@ -6,5 +6,5 @@
 pub mod interpret;
 pub mod perform;
 
-pub use interpret::{Dropped, Report, Skipped, interpret};
+pub use interpret::{Dropped, Report, Sent, Skipped, interpret};
 pub use perform::{Clock, Fence, Perform};

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use kaspr_core::action::Action;
 use kaspr_core::key::AppKey;
 use kaspr_core::memo::Memo;
 use kaspr_core::outcome::{Answer, Outcome, Outcomes, Refusal};
 use kaspr_core::plan::Plan;
 use kaspr_core::time::Uptime;
+use kaspr_effects::Sent;
 
 /// The outcomes of each key.
 #[derive(Debug, Default)]
@@ -37,13 +37,13 @@ impl Memory {
     }
 
     /// Keeps what came of the actions of one plan.
-    pub fn keep(&self, key: &AppKey, report: Vec<(Action, Answer)>, at: Uptime) {
-        if report.is_empty() {
+    pub fn keep(&self, key: &AppKey, sent: Vec<Sent>, at: Uptime) {
+        if sent.is_empty() {
             return;
         }
         let mut all = self.lock();
         let outcomes = all.entry(key.clone()).or_default();
-        for (action, answer) in report {
+        for Sent { action, answer, .. } in sent {
             let id = action.id();
             let before = outcomes.get(&id).filter(|before| is_alike(&before.answer, &answer));
             let attempts = before.map_or(1, |before| before.attempts.saturating_add(1));
@@ -83,6 +83,9 @@ fn is_alike(one: &Answer, other: &Answer) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use kaspr_core::action::Action;
     use kaspr_core::key::{ObjectKind, ObjectRef};
 
     use super::*;
@@ -102,7 +105,8 @@ mod tests {
             done,
             refused(Refusal::Busy),
         ] {
-            memory.keep(&key, vec![(action.clone(), answer)], Uptime(1));
+            let sent = Sent { action: action.clone(), answer, took: Duration::ZERO };
+            memory.keep(&key, vec![sent], Uptime(1));
             attempts.push(memory.of(&key)[&action.id()].attempts);
         }
         assert_eq!(attempts, [1, 2, 1, 2, 1]);

@@ -54,7 +54,7 @@ pub async fn pass(taken: &Taken, world: &World) -> After {
     world.tell(
         &snapshot,
         PassFact {
-            due_to_request: (!report.outcomes.is_empty()).then(|| acts_at.since(taken.due)),
+            due_to_request: (!report.sent.is_empty()).then(|| acts_at.since(taken.due)),
             notices: told(&plan.notices, &steps),
             result: PassResult::of(&steps),
             steps,
@@ -75,9 +75,9 @@ impl World {
         // too late, or while nothing was let through, is decided anew.
         let is_unsent = |why| matches!(why, Dropped::TooLate | Dropped::HeldBack);
         let is_unsent = report.skipped.iter().any(|skipped| is_unsent(skipped.why));
-        let has_news = is_unsent || !report.outcomes.is_empty();
+        let has_news = is_unsent || !report.sent.is_empty();
         self.memory.drop_unwanted(key, plan);
-        self.memory.keep(key, report.outcomes, self.cluster.clock.uptime());
+        self.memory.keep(key, report.sent, self.cluster.clock.uptime());
         if !self.cluster.cache.lock().exists(key) {
             self.memory.forget(key);
             return After::Gone;

@@ -27,6 +27,7 @@ struct Sort {
     name: &'static str,
     /// `--settle` of the operator.
     settle: &'static str,
+    /// The n-th edit of one app, and the value that shows it.
     edit: fn(usize) -> (Value, Value),
     child: fn(&App) -> ObjectRef,
     shows: &'static str,
@@ -54,12 +55,12 @@ async fn measure(case: &mut Case, options: &Options, sort: Sort) -> Result<Value
     one_sort(case, options, &sort).await
 }
 
-/// The number of members: no pod template, one write.
+/// The number of members: no pod template, one write. It stays small: the members are made.
 const AUTOSCALER: Sort = Sort {
     name: "spec.replicas to the autoscaler",
     settle: "1s",
-    edit: |number| {
-        let replicas = 2 + number;
+    edit: |nth| {
+        let replicas = 2 + nth;
         (json!({ "spec": { "replicas": replicas } }), json!(replicas))
     },
     child: |app| {
@@ -72,7 +73,7 @@ const AUTOSCALER: Sort = Sort {
 const TEMPLATE: Sort = Sort {
     name: "spec.resources to the StatefulSet",
     settle: "1s",
-    edit: |number| resources(129 + number),
+    edit: |nth| resources(129 + nth),
     child: |app| {
         ObjectRef::new(ObjectKind::StatefulSet, &app.namespace, format!("{}-app", app.name))
     },
@@ -80,7 +81,7 @@ const TEMPLATE: Sort = Sort {
 };
 
 const TEMPLATE_AT_ONCE: Sort =
-    Sort { settle: "0s", edit: |number| resources(1_029 + number), ..TEMPLATE };
+    Sort { settle: "0s", edit: |nth| resources(1_029 + nth), ..TEMPLATE };
 
 fn resources(mebibytes: usize) -> (Value, Value) {
     let memory = format!("{mebibytes}Mi");
@@ -91,11 +92,13 @@ async fn one_sort(case: &Case, options: &Options, sort: &Sort) -> Result<Value> 
     let kind = (sort.child)(case.apps.first().context("there is no app")?).kind;
     let mut watcher = Watcher::of(&case.site.api, &[kind]).await?;
     let mut chance = Chance(7);
-    let mut awaited = BTreeMap::new();
+    let (mut awaited, mut made) = (BTreeMap::new(), BTreeMap::<&App, usize>::new());
     let mut next = tokio::time::Instant::now();
-    for number in 0..options.edits {
+    for _ in 0..options.edits {
         let app = case.apps.get(chance.below(case.apps.len())).context("there is no app")?;
-        let (change, shown) = (sort.edit)(number);
+        let nth = made.entry(app).or_default();
+        let (change, shown) = (sort.edit)(*nth);
+        *nth += 1;
         case.site.api.ask(Ask::merge(app.path(), change)).await?;
         awaited.insert(((sort.child)(app), shown.to_string()), Instant::now());
         next += PAUSE;

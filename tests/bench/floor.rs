@@ -1,15 +1,14 @@
 //! The floor of a cold start: the same objects and status writes, sent by a client that knows them
 //! all beforehand and does nothing but send.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail, ensure};
 use jiff::Timestamp;
 use kaspr_core::action::Action;
 use kaspr_core::seen::Seen;
-use kaspr_core::snapshot::{ChildFacts, ComponentFacts, Snapshot, VERSION};
-use kaspr_core::{AppKey, Now, Outcomes, Settings, Uptime, decide};
+use kaspr_core::snapshot::{ComponentFacts, Snapshot};
+use kaspr_core::{AppKey, Now, Settings, Uptime, decide};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
@@ -69,34 +68,18 @@ fn requests(made: &Made) -> Result<Vec<Ask>> {
 }
 
 fn snapshot(made: &Made) -> Snapshot {
-    let none = || Seen::Present(Vec::new());
+    let key = AppKey::new(&made.app.namespace, &made.app.name);
+    // Later than anything that might still settle.
     let wall = Timestamp::now() + Duration::from_mins(1);
+    let now = Now { wall, uptime: Uptime(60_000) };
+    let nothing = Snapshot::of_nothing(key, now, Settings::default());
     Snapshot {
-        version: VERSION,
-        key: AppKey::new(&made.app.namespace, &made.app.name),
-        // Later than anything that might still settle.
-        now: Now { wall, uptime: Uptime(60_000) },
-        settings: Settings::default(),
         app: Seen::Present(made.object.clone()),
-        app_read_at: None,
-        app_seen_at: None,
-        lists: BTreeMap::new(),
-        edits: None,
         components: ComponentFacts {
             agents: Seen::Present(vec![made.agent.clone()]),
             tables: Seen::Present(vec![made.table.clone()]),
-            web_views: none(),
-            tasks: none(),
-            joins: none(),
+            ..nothing.components
         },
-        children: ChildFacts {
-            service_account: Seen::Absent,
-            api_service: Seen::Absent,
-            headless_service: Seen::Absent,
-            stateful_set: Seen::Absent,
-            autoscaler: Seen::Absent,
-            config_maps: none(),
-        },
-        outcomes: Outcomes::new(),
+        ..nothing
     }
 }

@@ -9,7 +9,7 @@ use kaspr_core::outcome::Refusal;
 use kaspr_core::plan::Plan;
 use kaspr_core::reason::Reason;
 use kaspr_core::seen::Seen;
-use kaspr_core::snapshot::{ChildFacts, ComponentFacts, Snapshot, VERSION};
+use kaspr_core::snapshot::{ComponentFacts, Snapshot};
 use kaspr_core::time::{Now, Uptime};
 use kaspr_core::{Settings, Wait};
 use kaspr_runtime::cache::Scope;
@@ -28,26 +28,12 @@ use serde_json::{Value, json};
 fn snapshot(app: &str, components: &[String], is_there: bool) -> Snapshot {
     let object = |name: &String| json!({"metadata": {"name": name}});
     let agents: Vec<Value> = components.iter().map(object).collect();
-    let none = || Seen::Present(Vec::new());
+    let now = Now { wall: Timestamp::UNIX_EPOCH, uptime: Uptime(0) };
+    let nothing = Snapshot::of_nothing(AppKey::new("n", app), now, Settings::default());
     Snapshot {
-        version: VERSION,
-        key: AppKey::new("n", app),
-        now: Now { wall: Timestamp::UNIX_EPOCH, uptime: Uptime(0) },
-        settings: Settings::default(),
         app: if is_there { Seen::Present(json!({})) } else { Seen::Absent },
-        app_read_at: None,
-        app_seen_at: None,
-        lists: Default::default(),
-        edits: None,
-        components: ComponentFacts {
-            agents: Seen::Present(agents),
-            tables: none(),
-            web_views: none(),
-            tasks: none(),
-            joins: none(),
-        },
-        children: ChildFacts { config_maps: none(), ..ChildFacts::default() },
-        outcomes: Default::default(),
+        components: ComponentFacts { agents: Seen::Present(agents), ..nothing.components },
+        ..nothing
     }
 }
 

@@ -6,7 +6,7 @@ use std::io::Write;
 use kaspr_core::action::{Action, Manifest};
 use kaspr_core::key::{AppKey, ObjectKind};
 use kaspr_core::seen::Seen;
-use kaspr_core::snapshot::{self, ChildFacts, ComponentFacts, Snapshot};
+use kaspr_core::snapshot::{ComponentFacts, Snapshot};
 use kaspr_core::{Now, Settings, Uptime, decide};
 use kaspr_crds::{Kind, keys};
 use serde_json::{Value, json};
@@ -97,17 +97,10 @@ fn snapshot_of(key: &AppKey, documents: &[&Document], settings: &Settings) -> Sn
             .collect()
     };
     let listed = |kind| Seen::Present(all(kind));
+    // Nothing that is rendered depends on the time.
+    let now = Now { wall: jiff::Timestamp::UNIX_EPOCH, uptime: Uptime(0) };
     Snapshot {
-        version: snapshot::VERSION,
-        key: key.clone(),
-        // Nothing that is rendered depends on the time.
-        now: Now { wall: jiff::Timestamp::UNIX_EPOCH, uptime: Uptime(0) },
-        settings: settings.clone(),
         app: all(Kind::App).into_iter().next().into(),
-        app_seen_at: None,
-        lists: BTreeMap::new(),
-        app_read_at: None,
-        edits: None,
         components: ComponentFacts {
             agents: listed(Kind::Agent),
             tables: listed(Kind::Table),
@@ -115,15 +108,7 @@ fn snapshot_of(key: &AppKey, documents: &[&Document], settings: &Settings) -> Sn
             tasks: listed(Kind::Task),
             joins: listed(Kind::Join),
         },
-        children: ChildFacts {
-            service_account: Seen::Absent,
-            api_service: Seen::Absent,
-            headless_service: Seen::Absent,
-            stateful_set: Seen::Absent,
-            autoscaler: Seen::Absent,
-            config_maps: Seen::Present(Vec::new()),
-        },
-        outcomes: BTreeMap::default(),
+        ..Snapshot::of_nothing(key.clone(), now, settings.clone())
     }
 }
 

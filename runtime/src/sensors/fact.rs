@@ -210,12 +210,11 @@ impl StepFact {
 
     /// Joins a plan with what came of it.
     pub fn all(plan: &Plan, report: &Report) -> Vec<Self> {
-        let mut answers = report.outcomes.iter().zip(&report.took).peekable();
+        let mut sent = report.sent.iter().peekable();
         let mut skipped = report.skipped.iter().peekable();
         let join = |step: &kaspr_core::Step| {
-            let answer = answers.next_if(|((action, _), _)| *action == step.action);
-            let (came, took) = if let Some(((_, answer), took)) = answer {
-                (Came::of(answer), *took)
+            let (came, took) = if let Some(sent) = sent.next_if(|sent| sent.action == step.action) {
+                (Came::of(&sent.answer), sent.took)
             } else {
                 let why = skipped.next().map_or(Dropped::Voided, |skipped| skipped.why);
                 (Came::Skipped(why), Duration::ZERO)

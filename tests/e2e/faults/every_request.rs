@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 use std::env;
 use std::future::pending;
-use std::time::Duration;
 
 use futures::{StreamExt, stream};
 use serde_json::Value;
 
 use super::FLAGS;
-use super::talk::{Talk, at_last, state};
-use crate::kit::{Cluster, Fault, Operator, Proxy, Rule, Space, Switch, Verb, differ, e2e};
+use super::talk::{Talk, state};
+use crate::kit::{
+    Cluster, Fault, Operator, Proxy, Rule, Space, Switch, Verb, at_last, differ, e2e,
+};
 
 /// Conversations at a time.
 const AT_A_TIME: usize = 16;
@@ -160,10 +161,10 @@ async fn disturbed(
 
 /// Kills and starts the operator once, at the request that is held. Never ends.
 async fn crash(case: Case, switch: &Switch, operator: &mut Operator) {
-    while !case.trouble.is_crash() || switch.hit() == 0 {
-        tokio::time::sleep(Duration::from_millis(10)).await;
+    if case.trouble.is_crash() {
+        switch.is_hit().await;
+        operator.kill();
+        operator.start();
     }
-    operator.kill();
-    operator.start();
     pending().await
 }

@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 
 use super::{FLAGS, RECOVERY, seconds, small};
 use crate::kit::{
-    Cluster, Fault, Operator, PATIENCE, Proxy, Record, Rule, Space, condition, e2e_alone, name_of,
+    Cluster, Fault, Operator, PATIENCE, Proxy, Record, Rule, Space, at_last_within, condition,
+    e2e_alone, name_of,
 };
 
 const APPS: usize = 100;
@@ -88,14 +89,11 @@ async fn late(space: &Space, image: &str) -> Vec<String> {
 
 /// The same once there are none, or when the time is over.
 async fn late_after(space: &Space, image: &str, limit: Duration) -> Vec<String> {
-    let begin = Instant::now();
-    loop {
+    let none_is = async || {
         let late = late(space, image).await;
-        if late.is_empty() || begin.elapsed() > limit {
-            return late;
-        }
-        tokio::time::sleep(Duration::from_millis(250)).await;
-    }
+        if late.is_empty() { Ok(()) } else { Err(late) }
+    };
+    at_last_within(limit, none_is).await.err().unwrap_or_default()
 }
 
 /// Waits until the operator has told all it has to tell.

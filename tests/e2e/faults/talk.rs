@@ -2,15 +2,11 @@
 //! it is over.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use super::small;
-use crate::kit::{COMPONENTS, PATIENCE, Space, alike, condition, name_of};
-
-/// Many conversations run at a time: looks that are further apart leave the machine to them.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
+use crate::kit::{COMPONENTS, Space, alike, at_last, condition, name_of};
 
 /// Kinds of objects that a conversation leaves behind.
 const CHILDREN: [&str; 5] =
@@ -116,16 +112,4 @@ fn words(object: &Value) -> Value {
     let conditions = object["status"]["conditions"].as_array();
     let of_one = |one: &Value| json!([one["type"], one["status"], one["reason"]]);
     conditions.into_iter().flatten().map(of_one).collect()
-}
-
-/// Looks until it is as it should be; why it was not so to the end.
-pub(super) async fn at_last(look: impl AsyncFn() -> Result<(), String>) -> Result<(), String> {
-    let begin = Instant::now();
-    loop {
-        match look().await {
-            Ok(()) => return Ok(()),
-            Err(why) if begin.elapsed() > PATIENCE => return Err(why),
-            Err(_) => tokio::time::sleep(LOOK_EVERY).await,
-        }
-    }
 }

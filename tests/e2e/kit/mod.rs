@@ -36,13 +36,27 @@ pub(crate) async fn eventually<T>(what: &str, look: impl AsyncFn() -> Result<T, 
 }
 
 /// The same for tests that go on after a failure; why it was not so to the end.
-pub(crate) async fn at_last<T>(look: impl AsyncFn() -> Result<T, String>) -> Result<T, String> {
+pub(crate) async fn at_last<T, E>(look: impl AsyncFn() -> Result<T, E>) -> Result<T, E> {
+    at_last_within(PATIENCE, look).await
+}
+
+/// The same for tests with a limit of their own.
+pub(crate) async fn at_last_within<T, E>(
+    limit: Duration,
+    look: impl AsyncFn() -> Result<T, E>,
+) -> Result<T, E> {
     let begin = Instant::now();
+    let mut pause = FIRST_PAUSE;
     loop {
         match look().await {
             Ok(found) => return Ok(found),
-            Err(why) if begin.elapsed() > PATIENCE => return Err(why),
-            Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+            Err(why) if begin.elapsed() > limit => return Err(why),
+            Err(_) => tokio::time::sleep(pause).await,
         }
+        pause = (pause * 2).min(PAUSE_MAX);
     }
 }
+
+/// What takes long is looked at less often: many tests wait beside each other.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const PAUSE_MAX: Duration = Duration::from_millis(250);

@@ -13,6 +13,7 @@ use kaspr_tests::exposition::Exposition;
 use super::cluster::Cluster;
 use super::eventually;
 use super::proxy::Proxy;
+use super::text_at;
 
 /// It runs until it is dropped. Its log is printed when the test fails.
 pub(crate) struct Operator {
@@ -112,10 +113,6 @@ impl Operator {
         self.process.try_wait().unwrap().is_none()
     }
 
-    pub(crate) fn pid(&self) -> u32 {
-        self.process.id()
-    }
-
     /// Waits until it has seen everything once.
     pub(crate) async fn is_ready(&self) {
         eventually("the operator is ready", async || match self.page("/readyz") {
@@ -123,6 +120,25 @@ impl Operator {
             (code, text) => Err(format!("/readyz answers {code}: {text}")),
         })
         .await;
+    }
+
+    /// Waits until it holds the lease in this namespace.
+    pub(crate) async fn leads(&self, namespace: &str) {
+        let api = self.cluster.api().await;
+        let path = "/apis/coordination.k8s.io/v1";
+        let path = format!("{path}/namespaces/{namespace}/leases/kaspr-operator");
+        eventually("the lease has its holder", async || {
+            let answer = api.get(&path).await;
+            let holder = text_at(&answer.body, "/spec/holderIdentity");
+            let is_it = holder.split('_').nth(1) == Some(&self.process.id().to_string());
+            if is_it { Ok(()) } else { Err(format!("it is {holder:?}")) }
+        })
+        .await;
+    }
+
+    /// Whether it has looked at an app: who waits for the lease does not.
+    pub(crate) fn has_worked(&self) -> bool {
+        self.log().contains("\"looked\"")
     }
 
     /// Code and text of one of its pages; code 0 if it does not answer.

@@ -178,6 +178,18 @@ impl Space {
         .await;
     }
 
+    /// Waits until an app is settled and its status has nothing left to say: counters follow the
+    /// StatefulSet some seconds later.
+    pub(crate) async fn rests(&self, app: &str) {
+        eventually(&format!("app {app} in {} rests", self.name), async || {
+            self.settled(app).await?;
+            let live = self.get("KasprApp", app).await;
+            let set = self.get("StatefulSet", &format!("{app}-app")).await;
+            says_all(&live["status"], &set["status"])
+        })
+        .await;
+    }
+
     /// How far the StatefulSet and its pods have come, for people.
     async fn rollout(&self, app: &str) -> String {
         let set = self.find("StatefulSet", &format!("{app}-app")).await.unwrap_or_default();
@@ -253,6 +265,17 @@ fn is_rolled_out(set: &Value) -> Result<(), String> {
             .into_iter()
             .all(|field| Some(number(field)) == wanted.as_i64());
     if is_there { Ok(()) } else { Err(format!("the StatefulSet says {status}")) }
+}
+
+/// Whether the status of an app says what the status of its settled StatefulSet does.
+fn says_all(app: &Value, set: &Value) -> Result<(), String> {
+    let replicas = set["replicas"].as_i64().unwrap_or(0);
+    let is_said = app["rollout"].is_null()
+        && app["rolloutInProgress"] == false
+        && app["template"]["revision"] == set["updateRevision"]
+        && app["replicas"] == replicas
+        && app["availableMembers"] == format!("{replicas}/{replicas}");
+    if is_said { Ok(()) } else { Err(format!("the app says {app}, the StatefulSet {set}")) }
 }
 
 /// A condition of an object; null if it says nothing of the kind.

@@ -1,8 +1,10 @@
 //! Which requests go wrong, and how: data, decided by counts alone. Neither time nor chance has a
 //! say, so the same conversation meets the same faults.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
+
+use tokio::sync::watch;
 
 use super::asked::{Asked, Verb};
 
@@ -191,7 +193,7 @@ pub(super) struct Rules(Vec<Active>);
 #[derive(Debug)]
 struct Active {
     rule: Rule,
-    count: Arc<Mutex<Count>>,
+    count: Arc<watch::Sender<Count>>,
 }
 
 /// What a rule has met so far.
@@ -204,22 +206,27 @@ struct Count {
 
 /// A rule's handle for the test that added it. The rule stays when this goes.
 #[derive(Debug)]
-pub(crate) struct Switch(Arc<Mutex<Count>>);
+pub(crate) struct Switch(Arc<watch::Sender<Count>>);
 
 impl Switch {
     /// The rule is about nothing any more.
     pub(crate) fn off(&self) {
-        lock(&self.0).is_off = true;
+        self.0.send_modify(|count| count.is_off = true);
     }
 
     /// How many requests it was about.
     pub(crate) fn met(&self) -> u64 {
-        lock(&self.0).met
+        self.0.borrow().met
     }
 
     /// How many requests it spoiled.
     pub(crate) fn hit(&self) -> usize {
-        lock(&self.0).hit
+        self.0.borrow().hit
+    }
+
+    /// Waits until it has spoiled one.
+    pub(crate) async fn is_hit(&self) {
+        let _ = self.0.subscribe().wait_for(|count| count.hit > 0).await;
     }
 }
 
@@ -227,7 +234,7 @@ impl Rules {
     pub(super) fn add(&mut self, rule: Rule) -> Switch {
         let is_of_watches = rule.faults.iter().any(Fault::is_of_watches);
         assert!(!is_of_watches || rule.verbs == [Verb::Watch], "not for watches alone: {rule:?}");
-        let count = Arc::<Mutex<Count>>::default();
+        let count = Arc::new(watch::Sender::new(Count::default()));
         self.0.push(Active { rule, count: Arc::clone(&count) });
         Switch(count)
     }
@@ -236,22 +243,20 @@ impl Rules {
     pub(super) fn choose(&mut self, asked: &Asked) -> Option<Fault> {
         let mut chosen = None;
         for Active { rule, count } in &self.0 {
-            let mut count = lock(count);
-            if count.is_off || !rule.is_about(asked) {
-                continue;
-            }
-            count.met += 1;
-            if chosen.is_none() && rule.which.is(count.met) {
-                chosen = Some(rule.faults[count.hit % rule.faults.len()].clone());
-                count.hit += 1;
-            }
+            count.send_if_modified(|count| {
+                let is_met = !count.is_off && rule.is_about(asked);
+                if is_met {
+                    count.met += 1;
+                    if chosen.is_none() && rule.which.is(count.met) {
+                        chosen = Some(rule.faults[count.hit % rule.faults.len()].clone());
+                        count.hit += 1;
+                    }
+                }
+                is_met
+            });
         }
         chosen
     }
-}
-
-fn lock(count: &Mutex<Count>) -> MutexGuard<'_, Count> {
-    count.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
