@@ -59,7 +59,7 @@ fn compare(desired: &Value, live: &Value, path: &str, found: &mut Vec<Difference
 
 /// The keys by which the API server tells the items of a list apart; all other lists are atomic.
 /// Source: `x-kubernetes-list-map-keys` of the OpenAPI schemas of Kubernetes 1.37.
-fn keys_of(path: &str) -> Option<&'static [&'static str]> {
+pub fn keys_of(path: &str) -> Option<&'static [&'static str]> {
     let field = path.rsplit_once('.').map_or(path, |(_, field)| field);
     Some(match field {
         "containers" | "initContainers" | "env" | "volumes" | "imagePullSecrets" => &["name"],

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
-use kaspr_core::key::ObjectRef;
 use kaspr_core::outcome::Refusal;
+use kaspr_engine::request::{Ask, Call, Failure};
 use kube::Client;
 use kube::client::Body;
 use serde_json::Value;
@@ -21,54 +21,6 @@ pub struct Api {
     client: Client,
     within: Duration,
     tell: Tell,
-}
-
-/// One request.
-#[derive(Debug)]
-pub struct Call {
-    /// The kind of the object, for metrics.
-    pub kind: &'static str,
-    /// The path below the server's address, query included.
-    pub path: String,
-    /// What is asked.
-    pub ask: Ask,
-}
-
-/// What is asked.
-#[derive(Debug)]
-pub enum Ask {
-    /// Read.
-    Get,
-    /// Create.
-    Create(Value),
-    /// Merge patch.
-    Merge(Value),
-    /// JSON patch.
-    Patch(Value),
-    /// Server-side apply.
-    Apply(Value),
-    /// Delete, with these options.
-    Delete(Value),
-}
-
-/// A request that was not accepted.
-#[derive(Debug)]
-pub struct Failure {
-    /// In which of the ways that we react to.
-    pub refusal: Refusal,
-    /// The server's words, cut; or ours, where it said nothing.
-    pub message: String,
-    /// The server's `Status` object, if it sent one.
-    pub status: Option<Value>,
-    /// How long it asks to be left alone.
-    pub retry_after: Option<Duration>,
-}
-
-impl Failure {
-    fn new(refusal: Refusal, message: &str) -> Self {
-        let message = message.chars().take(limits::MESSAGE_MAX).collect();
-        Self { refusal, message, status: None, retry_after: None }
-    }
 }
 
 impl Api {
@@ -100,7 +52,7 @@ impl Api {
         let invalid = |error: &dyn std::fmt::Display| {
             Failure::new(Refusal::Invalid, &format!("the request cannot be written: {error}"))
         };
-        let (method, content_type, body) = call.ask.into_parts();
+        let (method, content_type, body) = parts_of(call.ask);
         let text = body.map_or_else(Vec::new, |body| body.to_string().into_bytes());
         let request = Request::builder()
             .method(method)
@@ -119,42 +71,16 @@ impl Api {
     }
 }
 
-impl Ask {
-    /// A stable word for metrics.
-    fn verb(&self) -> &'static str {
-        match self {
-            Self::Get => "get",
-            Self::Create(_) => "create",
-            Self::Merge(_) | Self::Patch(_) => "patch",
-            Self::Apply(_) => "apply",
-            Self::Delete(_) => "delete",
-        }
+fn parts_of(ask: Ask) -> (Method, &'static str, Option<Value>) {
+    match ask {
+        Ask::Get => (Method::GET, "application/json", None),
+        Ask::Create(body) => (Method::POST, "application/json", Some(body)),
+        Ask::Patch(body) => (Method::PATCH, "application/json-patch+json", Some(body)),
+        Ask::Merge(body) => (Method::PATCH, "application/merge-patch+json", Some(body)),
+        // The content is JSON, which is YAML too; there is no JSON media type for apply.
+        Ask::Apply(body) => (Method::PATCH, "application/apply-patch+yaml", Some(body)),
+        Ask::Delete(body) => (Method::DELETE, "application/json", Some(body)),
     }
-
-    fn into_parts(self) -> (Method, &'static str, Option<Value>) {
-        match self {
-            Self::Get => (Method::GET, "application/json", None),
-            Self::Create(body) => (Method::POST, "application/json", Some(body)),
-            Self::Patch(body) => (Method::PATCH, "application/json-patch+json", Some(body)),
-            Self::Merge(body) => (Method::PATCH, "application/merge-patch+json", Some(body)),
-            // The content is JSON, which is YAML too; there is no JSON media type for apply.
-            Self::Apply(body) => (Method::PATCH, "application/apply-patch+yaml", Some(body)),
-            Self::Delete(body) => (Method::DELETE, "application/json", Some(body)),
-        }
-    }
-}
-
-/// The path of an object, or of its subresource.
-pub fn path(object: &ObjectRef, subresource: Option<&str>) -> String {
-    let tail = subresource.map(|name| format!("/{name}")).unwrap_or_default();
-    let base = collection(&object.kind.api_version(), &object.namespace, object.kind.plural());
-    format!("{base}/{}{tail}", object.name)
-}
-
-/// The path of all objects of a kind in a namespace.
-pub fn collection(api_version: &str, namespace: &str, plural: &str) -> String {
-    let root = if api_version.contains('/') { "apis" } else { "api" };
-    format!("/{root}/{api_version}/namespaces/{namespace}/{plural}")
 }
 
 fn read(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Result<Value, Failure> {
@@ -164,26 +90,9 @@ fn read(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Result<Value, F
             Failure::new(Refusal::AnswerLost, &format!("the answer cannot be read: {error}"))
         });
     }
-    let parsed = parsed.ok();
-    let words = parsed.as_ref().and_then(|status| status.get("message")?.as_str());
-    let message = words.map_or_else(|| String::from_utf8_lossy(body), Into::into);
-    let mut failure = Failure::new(sort(status), &format!("{}: {message}", status.as_u16()));
-    failure.retry_after = retry_after(headers);
-    failure.status = parsed;
-    Err(failure)
-}
-
-fn sort(status: StatusCode) -> Refusal {
-    match status.as_u16() {
-        409 => Refusal::Conflict,
-        404 | 410 => Refusal::Gone,
-        401 | 403 => Refusal::Forbidden,
-        429 => Refusal::Busy,
-        // The request was under way when the server gave up on it.
-        408 | 504 => Refusal::AnswerLost,
-        400..=499 => Refusal::Invalid,
-        _ => Refusal::Unreachable,
-    }
+    let words = String::from_utf8_lossy(body);
+    let failure = Failure::answered(status.as_u16(), parsed.ok(), &words);
+    Err(Failure { retry_after: retry_after(headers), ..failure })
 }
 
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
@@ -209,41 +118,7 @@ fn unsent(error: &kube::Error) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use kaspr_core::key::ObjectKind;
-
     use super::*;
-
-    #[test]
-    fn paths_are_those_of_the_api() {
-        let set = ObjectRef::new(ObjectKind::StatefulSet, "n", "a-app");
-        assert_eq!(
-            path(&set, Some("scale")),
-            "/apis/apps/v1/namespaces/n/statefulsets/a-app/scale"
-        );
-        let map = ObjectRef::new(ObjectKind::ConfigMap, "n", "a");
-        assert_eq!(path(&map, None), "/api/v1/namespaces/n/configmaps/a");
-    }
-
-    #[test]
-    fn each_refusal_is_a_way_to_react() {
-        let check = |status: u16, expected: Refusal| {
-            let body = br#"{"kind": "Status", "message": "no"}"#;
-            let status = StatusCode::from_u16(status).unwrap();
-            let failure = read(status, &HeaderMap::new(), body).unwrap_err();
-            assert_eq!(failure.refusal, expected, "{status}");
-            assert_eq!(failure.message, format!("{}: no", status.as_u16()));
-        };
-        check(409, Refusal::Conflict);
-        check(404, Refusal::Gone);
-        check(401, Refusal::Forbidden);
-        check(403, Refusal::Forbidden);
-        check(400, Refusal::Invalid);
-        check(422, Refusal::Invalid);
-        check(429, Refusal::Busy);
-        check(500, Refusal::Unreachable);
-        check(503, Refusal::Unreachable);
-        check(504, Refusal::AnswerLost);
-    }
 
     #[test]
     fn a_success_that_cannot_be_read_is_a_lost_answer() {

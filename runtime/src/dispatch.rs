@@ -2,23 +2,27 @@
 
 use std::sync::Arc;
 
+use kaspr_core::time::Uptime;
+use kaspr_engine::Site;
+use kaspr_engine::schedule::{After, Lane, Taken};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::error;
 
-use crate::cluster::Cluster;
 use crate::limits;
-use crate::pass::{World, pass};
-use crate::queue::{After, Lane, Taken};
+use crate::pass::{Decisions, pass};
+use crate::process::Process;
 use crate::sensors::Fact;
 
 /// Gives keys to workers until `stop`. The passes run in `passes`, so that their end can be
 /// awaited.
 pub struct Dispatch {
     /// What a pass needs.
-    pub world: Arc<World>,
+    pub process: Arc<Process>,
+    /// Numbers the decisions.
+    pub decisions: Arc<Decisions>,
     /// How many passes run at a time.
     pub workers: usize,
     /// The running passes.
@@ -32,9 +36,9 @@ impl Dispatch {
     }
 
     async fn work(&self) {
-        let cluster = &self.world.cluster;
-        let mut settled = cluster.cache.settled();
-        let mut leads = cluster.term.leads();
+        let process = &self.process;
+        let mut settled = process.cache.settled();
+        let mut leads = process.term.leads();
         let workers = Arc::new(Semaphore::new(self.workers));
         // A moment's patience spares every app a status of what is only not listed yet. What is not
         // listed by then is unknown, and stops nothing else.
@@ -42,9 +46,9 @@ impl Dispatch {
         loop {
             until(&mut leads).await;
             // What another process did meanwhile came by the watches; what it left undone did not.
-            let keys = cluster.cache.lock().keys();
-            cluster.queue.open();
-            cluster.queue.due(keys, Lane::Backlog);
+            let keys = process.cache.lock().keys();
+            process.queue.open();
+            process.queue.due(keys, Lane::Backlog);
             tokio::select! {
                 biased;
                 () = until_not(&mut leads) => {}
@@ -54,15 +58,14 @@ impl Dispatch {
     }
 
     async fn lead(&self, workers: &Arc<Semaphore>) {
-        let cluster = &self.world.cluster;
         while let Some(worker) = self.admit(workers).await {
             // Nothing waits between the taking of a key and its worker: no key is lost when this
             // future is dropped.
-            let taken = cluster.queue.next().await;
-            let world = Arc::clone(&self.world);
+            let taken = self.process.queue.next().await;
+            let (process, decisions) = (Arc::clone(&self.process), Arc::clone(&self.decisions));
             self.passes.spawn(async move {
-                let mut turn = Turn { taken, world: &world, after: After::Defect };
-                turn.after = pass(&turn.taken, &world).await;
+                let mut turn = Turn { taken, process: &process, after: After::Defect };
+                turn.after = pass(&turn.taken, &process, &decisions).await;
                 drop(turn);
                 drop(worker);
             });
@@ -71,27 +74,31 @@ impl Dispatch {
 
     /// A place to work at. After an outage one pass alone finds out whether the server works.
     async fn admit(&self, workers: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
-        let Cluster { gate, clock, .. } = &self.world.cluster;
         loop {
-            while let Some(until) = gate.closed_until(clock.uptime()) {
-                sleep_until(clock.instant(until)).await;
+            while let Some(until) = self.closed_until() {
+                sleep_until(self.process.clock.instant(until)).await;
             }
-            let is_probe = gate.is_doubtful();
+            let is_probe = self.process.gate().is_doubtful();
             let places = if is_probe { self.workers } else { 1 };
             let places = u32::try_from(places).unwrap_or(u32::MAX);
             let worker = Arc::clone(workers).acquire_many_owned(places).await.ok()?;
             // Those that worked until here may have learned something new.
-            if gate.closed_until(clock.uptime()).is_none() && gate.is_doubtful() == is_probe {
+            if self.closed_until().is_none() && self.process.gate().is_doubtful() == is_probe {
                 return Some(worker);
             }
         }
+    }
+
+    fn closed_until(&self) -> Option<Uptime> {
+        let now = self.process.uptime();
+        self.process.gate().closed_until(now)
     }
 }
 
 /// Gives the key back to the queue, even if the pass panics: one sick app stops no other.
 struct Turn<'a> {
     taken: Taken,
-    world: &'a World,
+    process: &'a Process,
     after: After,
 }
 
@@ -100,9 +107,9 @@ impl Drop for Turn<'_> {
         let key = &self.taken.key;
         if std::thread::panicking() {
             error!(%key, "the pass panicked: a defect of this program; the app rests for a while");
-            self.world.tell.tell(Fact::Panic);
+            self.process.tell.tell(Fact::Panic);
         }
-        self.world.cluster.queue.done(key, self.after);
+        self.process.queue.done(key, self.after);
     }
 }
 

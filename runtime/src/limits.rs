@@ -1,6 +1,7 @@
 //! Every bound of the process, with its unit and why it is what it is.
 //!
-//! What decisions depend on stands in `kaspr_core::limits`.
+//! What decisions depend on stands in `kaspr_core::limits`, what a pass and its turn depend on in
+//! `kaspr_engine::limits`.
 
 use std::time::Duration;
 
@@ -15,9 +16,6 @@ pub const REQUEST_WITHIN: Duration = Duration::from_secs(20);
 /// An answer to one of our writes is never longer: etcd holds at most 1.5 MiB per object.
 pub const ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;
 
-/// The server's words in an outcome are cut to this many characters.
-pub const MESSAGE_MAX: usize = 300;
-
 /// The server ends a watch after this time and we open it again. A connection that died in
 /// silence is noticed five seconds later. 11 watches cost 330 requests an hour.
 pub const WATCH_LASTS: Duration = Duration::from_mins(2);
@@ -27,10 +25,6 @@ pub const WATCH_GRACE: Duration = Duration::from_secs(5);
 
 /// A watch that ended sooner than this counts as failed, so that it backs off.
 pub const WATCH_SHORT: Duration = Duration::from_secs(2);
-
-/// After the deletion of a child its app is looked at this much later, so that the deletion of the
-/// app itself is known by then. A child that somebody else deleted comes back this much later.
-pub const CASCADE_PAUSE: Duration = Duration::from_millis(300);
 
 /// So long the first decisions wait for all lists. One that the API server cannot give holds up
 /// nothing but what needs it.
@@ -52,49 +46,11 @@ pub const WATCH_AWAY_MAX: Duration = Duration::from_secs(10);
 /// Watch failures further apart than this have nothing to do with each other.
 pub const WATCH_BACKOFF_FORGET: Duration = Duration::from_mins(2);
 
-/// An object that our own write created and that no watch has delivered is believed for so long.
-pub const UNDELIVERED_MAX: Duration = Duration::from_secs(30);
-
 /// How often objects that no watch delivered are looked through.
 pub const SWEEP_EVERY: Duration = Duration::from_secs(5);
 
-/// The uid of a deleted object is remembered for so long, so that no late answer brings it back.
-/// Longer than the longest request.
-pub const TOMBSTONE_FOR: Duration = Duration::from_mins(2);
-
-/// A definition that was found old is believed to be so for this long. Then one request finds out.
-pub const OUTDATED_FOR: Duration = Duration::from_mins(5);
-
 /// Passes at the same time. A pass is one app; most of its time it waits for the API server.
 pub const WORKERS: usize = 16;
-
-/// When edits and backlog both wait, every so many picks take from the backlog.
-pub const BACKLOG_EVERY: u32 = 4;
-
-/// So many passes of one key may act in a row. Creating an app takes four.
-pub const ACTS_BURST: u64 = 15;
-
-/// So many passes of one key may act per second from then on: an app that is edited all the time is
-/// written less than ten times a second, since a pass over an edit sends two or three requests.
-pub const ACTS_PER_SECOND: u64 = 3;
-
-/// A key whose pass ended in a defect of ours rests for so long.
-pub const DEFECT_PAUSE: Duration = Duration::from_secs(30);
-
-/// Requests of so many different apps must fail in a row before all apps wait.
-pub const OUTAGE_APPS: usize = 3;
-
-/// The first pause of all apps when the API server fails.
-pub const OUTAGE_FIRST: Duration = Duration::from_millis(250);
-
-/// The longest pause of all apps when the API server fails.
-pub const OUTAGE_MAX: Duration = Duration::from_secs(5);
-
-/// How long a server is left alone that is busy and does not say for how long.
-pub const BUSY_PAUSE: Duration = Duration::from_secs(1);
-
-/// A `Retry-After` is honoured up to this length.
-pub const RETRY_AFTER_MAX: Duration = Duration::from_mins(1);
 
 /// A lease lasts so long without renewal (the Kubernetes components' default).
 pub const LEASE_DURATION: Duration = Duration::from_secs(15);

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use kaspr_core::Settings;
 use kaspr_core::key::ObjectKind;
+use kaspr_engine::cache::Scope;
+use kaspr_engine::schedule::Lane;
 use kube::Client;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
@@ -15,16 +17,14 @@ use tracing::{info, warn};
 
 use crate::admin::{self, Admin};
 use crate::api::Api;
-use crate::cache::{Cache, Scope};
+use crate::cache::Cache;
 use crate::clock::ProcessClock;
-use crate::cluster::Cluster;
 use crate::dispatch::Dispatch;
-use crate::gate::Gate;
 use crate::lease::{Follow, Keeper, LeaseSettings, Term};
 use crate::limits;
-use crate::memory::Memory;
-use crate::pass::{Decisions, World};
-use crate::queue::{Lane, Queue};
+use crate::pass::Decisions;
+use crate::process::{Mind, Process};
+use crate::queue::Queue;
 use crate::sensors::events::{self, Events};
 use crate::sensors::prometheus::Metrics;
 use crate::sensors::{Hear, Sensor, Tell, log};
@@ -93,24 +93,23 @@ pub async fn run(client: Client, options: Options) -> Result<(), RunError> {
         tell.clone(),
     );
     let sensors = listen(hears, metrics.clone(), events);
-    let cluster = cluster(&client, &options, &tell, clock);
+    let process = Arc::new(process(&client, &options, &tell, clock));
     let passes = TaskTracker::new();
     let mut parts = JoinSet::new();
-    let (cache, queue) = (Arc::clone(&cluster.cache), Arc::clone(&cluster.queue));
+    let (cache, queue) = (Arc::clone(&process.cache), Arc::clone(&process.queue));
     let admin = Admin {
         cache: Arc::clone(&cache),
         queue: Arc::clone(&queue),
-        term: Arc::clone(&cluster.term),
+        term: Arc::clone(&process.term),
         tell: tell.clone(),
         metrics,
     };
     parts.spawn(admin.run(listener, stops.rest.clone()));
     parts.spawn(sweep(Arc::clone(&cache), Arc::clone(&queue), stops.rest.clone()));
-    let refresh = Refresh::new(watches(&options.scopes));
     for (kind, scope) in watches(&options.scopes) {
         let sink =
             Sink { cache: Arc::clone(&cache), queue: Arc::clone(&queue), tell: tell.clone() };
-        let bell = refresh.bell(kind, &scope);
+        let bell = process.refresh.bell(kind, &scope);
         let watch = Watch::new(kind, scope, client.clone(), sink, bell);
         parts.spawn(watch.run(stops.rest.clone()));
     }
@@ -118,19 +117,13 @@ pub async fn run(client: Client, options: Options) -> Result<(), RunError> {
         let api = Api::new(client.clone(), limits::LEASE_REQUEST_WITHIN, tell.clone());
         let (ear, news) = Follow::new(client.clone(), &settings);
         tokio::spawn(ear.run(stops.lease.clone()));
-        let term = Arc::clone(&cluster.term);
+        let term = Arc::clone(&process.term);
         let keeper = Keeper::new(settings, (api, news), clock, term, tell.clone());
         tokio::spawn(keeper.run(stops.lease.clone()))
     });
-    let world = Arc::new(World {
-        cluster,
-        memory: Memory::default(),
-        refresh,
-        settings: options.settings.clone(),
-        decisions: Decisions::of(&options.identity),
-        tell,
-    });
-    let dispatch = Dispatch { world, workers: options.workers, passes: passes.clone() };
+    let decisions = Arc::new(Decisions::of(&options.identity));
+    let dispatch =
+        Dispatch { process, decisions, workers: options.workers, passes: passes.clone() };
     parts.spawn(dispatch.run(stops.keys.clone()));
     info!(version = env!("CARGO_PKG_VERSION"), identity = options.identity, "started");
 
@@ -177,18 +170,19 @@ async fn shut_down(
     info!("stopped");
 }
 
-fn cluster(client: &Client, options: &Options, tell: &Tell, clock: ProcessClock) -> Cluster {
+fn process(client: &Client, options: &Options, tell: &Tell, clock: ProcessClock) -> Process {
     let quiet = Duration::from_millis(options.settings.settle_millis);
     let term = if options.lease.is_some() { Term::none() } else { Term::endless() };
-    Cluster {
+    Process {
         api: Api::new(client.clone(), limits::REQUEST_WITHIN, tell.clone()),
         cache: Arc::new(Cache::new(watches(&options.scopes), quiet, clock)),
         queue: Arc::new(Queue::new(rand::random(), clock)),
-        gate: Arc::new(Gate::default()),
         term: Arc::new(term),
-        outdated: Arc::default(),
+        refresh: Refresh::new(watches(&options.scopes)),
+        settings: options.settings.clone(),
         tell: tell.clone(),
         clock,
+        mind: Mind::default(),
     }
 }
 

@@ -12,10 +12,10 @@ use kaspr_core::seen::Seen;
 use kaspr_core::snapshot::{ComponentFacts, Snapshot};
 use kaspr_core::time::{Now, Uptime};
 use kaspr_core::{Settings, Wait};
-use kaspr_runtime::cache::Scope;
+use kaspr_engine::cache::Scope;
+use kaspr_engine::schedule::{Cause, Taken};
 use kaspr_runtime::clock::ProcessClock;
 use kaspr_runtime::limits;
-use kaspr_runtime::queue::{Cause, Taken};
 use kaspr_runtime::sensors::Fact;
 use kaspr_runtime::sensors::fact::{
     Came, EventFact, LeaseFact, OldDefinitionFact, PassFact, PassResult, RequestFact, StepFact,

@@ -8,12 +8,12 @@ use tracing_subscriber::EnvFilter;
 
 use super::CommandError;
 use crate::args::{self, LogArgs, RunArgs};
-use crate::cache::Scope;
 use crate::client;
 use crate::lease::LeaseSettings;
 use crate::sensors::lines;
 use crate::settings::{self, Environment};
 use crate::wiring::{self, Options};
+use kaspr_engine::cache::Scope;
 
 /// Runs the operator until it is told to stop.
 ///

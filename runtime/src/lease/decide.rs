@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use kaspr_core::time::{Now, Uptime};
 use serde_json::{Value, json};
 
-use crate::object;
+use kaspr_engine::object;
 
 /// The lease as this process saw it, with the instant at which it first saw it so.
 #[derive(Clone, Debug, PartialEq, Eq)]

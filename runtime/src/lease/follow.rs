@@ -11,8 +11,8 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{API_VERSION, LeaseSettings};
-use crate::api::collection;
 use crate::limits;
+use kaspr_engine::request::collection;
 
 /// What was heard of the lease last.
 #[derive(Clone, Debug, Default)]

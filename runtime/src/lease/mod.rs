@@ -19,7 +19,9 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use crate::api::{Api, Ask, Call, Failure, collection};
+use kaspr_engine::request::{Ask, Call, Failure, collection};
+
+use crate::api::Api;
 use crate::clock::ProcessClock;
 use crate::limits;
 use crate::sensors::fact::LeaseFact;

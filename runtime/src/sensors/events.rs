@@ -15,7 +15,9 @@ use serde_json::{Value, json};
 use super::fact::{EventFact, PassFact};
 use super::lines::plain;
 use super::{Fact, Hear, Sensor, Tell, cut};
-use crate::api::{Api, Ask, Call, collection};
+use kaspr_engine::request::{Ask, Call, collection};
+
+use crate::api::Api;
 use crate::clock::ProcessClock;
 use crate::lease::micro_time;
 use crate::limits;

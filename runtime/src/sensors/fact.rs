@@ -13,10 +13,10 @@ use kaspr_core::seen::Seen;
 use kaspr_core::snapshot::Snapshot;
 use kaspr_effects::{Dropped, Report};
 
-use crate::cache::Scope;
-use crate::keys::definition_name;
-use crate::object;
-use crate::queue::Taken;
+use kaspr_engine::cache::Scope;
+use kaspr_engine::keys::definition_name;
+use kaspr_engine::object;
+use kaspr_engine::schedule::Taken;
 
 /// Something that happened.
 #[derive(Debug)]
@@ -352,7 +352,7 @@ impl EventFact {
 #[cfg(test)]
 pub(super) mod sample {
     use super::*;
-    use crate::queue::Cause;
+    use kaspr_engine::schedule::Cause;
 
     /// A pass over an app that is there, of which nothing came.
     pub(crate) fn pass(name: &str) -> PassFact {

@@ -6,6 +6,7 @@
 //! spoil the list.
 
 mod backoff;
+mod raw;
 mod refresh;
 
 use std::sync::Arc;
@@ -13,21 +14,24 @@ use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt};
 use kaspr_core::key::ObjectKind;
+use kaspr_engine::cache::{Listing, Scope};
+use kaspr_engine::feed::{Event, Feed};
+use kaspr_engine::keys;
 use kube::api::{ListParams, WatchEvent, WatchParams};
 use kube::core::Status;
-use kube::{Api, Client, ResourceExt};
+use kube::{Api, Client};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::cache::{Cache, Due, Listing, Scope, Source};
-use crate::object::Raw;
-use crate::queue::{Lane, Queue};
+use crate::cache::Cache;
+use crate::limits;
+use crate::queue::Queue;
 use crate::sensors::fact::{WatchFact, WatchState};
 use crate::sensors::{Fact, Tell};
-use crate::{keys, limits};
 
 use backoff::Backoff;
+use raw::Raw;
 
 pub use refresh::Refresh;
 
@@ -47,8 +51,7 @@ pub struct Sink {
 
 /// One kind in one scope.
 pub struct Watch {
-    kind: ObjectKind,
-    scope: Scope,
+    feed: Feed,
     api: Api<Raw>,
     sink: Sink,
     /// Rings when somebody needs a list of now.
@@ -56,8 +59,6 @@ pub struct Watch {
     backoff: Backoff,
     /// The server streams lists; found out by asking.
     can_stream: bool,
-    /// Up to where everything is known; none before the first list.
-    version: Option<String>,
     /// What was told last of its failures.
     told: Option<String>,
 }
@@ -99,7 +100,8 @@ impl Watch {
             Scope::Namespace(name) => Api::namespaced_with(client, name, &kind),
         };
         let backoff = Backoff::new(rand::random());
-        Self { kind, scope, api, sink, bell, backoff, can_stream: true, version: None, told: None }
+        let feed = Feed::new(kind, scope);
+        Self { feed, api, sink, bell, backoff, can_stream: true, told: None }
     }
 
     /// Watches until `stop`.
@@ -130,12 +132,12 @@ impl Watch {
                 return Duration::ZERO;
             }
             Ended::Asked => {
-                self.version = None;
+                self.feed.forget();
                 return if is_short { limits::WATCH_SHORT } else { Duration::ZERO };
             }
             Ended::Closed => "the server closes it at once".to_owned(),
             Ended::Expired => {
-                self.version = None;
+                self.feed.forget();
                 if !is_short {
                     return Duration::ZERO;
                 }
@@ -148,7 +150,7 @@ impl Watch {
                 words(&error)
             }
         };
-        self.sink.cache.set_live(self.kind, &self.scope, false);
+        self.sink.cache.set_live(&self.feed, false);
         let pause = self.backoff.next(now, longest);
         let is_repeated = self.told.as_ref() == Some(&why);
         self.told = Some(why.clone());
@@ -165,14 +167,13 @@ impl Watch {
             404 => Listing::Missing,
             _ => return false,
         };
-        self.version = None;
-        let due = self.sink.cache.refuse(self.kind, &self.scope, why);
-        self.sink.queue.due(due, Lane::Backlog);
+        let wake = self.sink.cache.refuse(&mut self.feed, why);
+        self.sink.queue.wake(&wake);
         true
     }
 
     async fn turn(&mut self) -> Ended {
-        let outcome = match (&self.version, self.can_stream) {
+        let outcome = match (self.feed.version(), self.can_stream) {
             (Some(_), _) => self.follow().await,
             (None, true) => self.stream_list().await,
             (None, false) => self.page_list().await,
@@ -192,33 +193,33 @@ impl Watch {
             kube::Error::Api(status) if matches!(status.code, 400 | 422) => Ended::CannotStream,
             _ => Ended::from(error),
         })?;
-        self.sink.cache.begin_list(self.kind, &self.scope, asked_at);
+        self.sink.cache.begin_list(&self.feed, asked_at);
         self.drain(opened.boxed()).await
     }
 
     /// The list in pages; the changes follow in the next turn.
     async fn page_list(&mut self) -> Result<(), Ended> {
         let mut params = ListParams { limit: Some(limits::PAGE), ..ListParams::default() };
-        params.label_selector = keys::selector(self.kind);
+        params.label_selector = keys::selector(self.feed.kind);
         let asked_at = self.sink.cache.uptime();
-        self.sink.cache.begin_list(self.kind, &self.scope, asked_at);
+        self.sink.cache.begin_list(&self.feed, asked_at);
         loop {
             let page = self.api.list(&params).await?;
             for object in page.items {
-                self.put(object, Source::List);
+                self.hear(Event::Put(object.body));
             }
             params.continue_token = page.metadata.continue_.filter(|token| !token.is_empty());
             if params.continue_token.is_none() {
-                self.end_list(page.metadata.resource_version.unwrap_or_default());
+                self.listed(page.metadata.resource_version.unwrap_or_default());
                 return self.follow().await;
             }
         }
     }
 
     async fn follow(&mut self) -> Result<(), Ended> {
-        let version = self.version.clone().unwrap_or_default();
+        let version = self.feed.version().unwrap_or_default().to_owned();
         let opened = self.api.watch(&self.watch_params(), &version).await?;
-        self.sink.cache.set_live(self.kind, &self.scope, true);
+        self.sink.cache.set_live(&self.feed, true);
         self.drain(opened.boxed()).await
     }
 
@@ -238,29 +239,15 @@ impl Watch {
     fn take(&mut self, event: WatchEvent<Raw>) -> Result<(), Ended> {
         match event {
             WatchEvent::Added(object) | WatchEvent::Modified(object) => {
-                if self.version.is_none() {
-                    self.put(object, Source::List);
-                } else {
-                    let version = object.resource_version();
-                    self.put(object, Source::Event);
-                    self.advance(version);
-                }
+                self.hear(Event::Put(object.body));
             }
-            WatchEvent::Deleted(object) => {
-                let due = self.sink.cache.delete(self.kind, &object.body);
-                // A child mostly goes because its owner did, and each kind comes by a connection
-                // of its own: looking at once would make it again.
-                let is_owner = self.kind == ObjectKind::App || self.kind.is_component();
-                let pause = if is_owner { Duration::ZERO } else { limits::CASCADE_PAUSE };
-                self.sink.queue.due_after(due, pause);
-                self.advance(object.resource_version());
-            }
+            WatchEvent::Deleted(object) => self.hear(Event::Deleted(object.body)),
             WatchEvent::Bookmark(bookmark) => {
                 let version = bookmark.metadata.resource_version;
-                if self.version.is_some() {
-                    self.advance(Some(version));
-                } else if bookmark.metadata.annotations.contains_key(INITIAL_END) {
-                    self.end_list(version);
+                let is_end = bookmark.metadata.annotations.contains_key(INITIAL_END);
+                match self.feed.version() {
+                    None if is_end => self.listed(version),
+                    _ => self.hear(Event::Bookmark(version)),
                 }
             }
             WatchEvent::Error(status) => return Err(Ended::from(kube::Error::Api(status))),
@@ -268,43 +255,26 @@ impl Watch {
         Ok(())
     }
 
-    fn put(&self, object: Raw, source: Source) {
-        let lane = if source == Source::List { Lane::Backlog } else { Lane::Live };
-        let due = self.sink.cache.put(self.kind, object.body, source);
-        self.wake(due, lane);
-    }
-
-    fn end_list(&mut self, version: String) {
+    fn listed(&mut self, version: String) {
         self.told = None;
-        let due = self.sink.cache.end_list(self.kind, &self.scope, &version);
-        self.version = Some(version);
-        self.wake(due, Lane::Backlog);
-        let objects = self.sink.cache.lock().count(self.kind);
+        self.hear(Event::Listed(version));
+        let objects = self.sink.cache.lock().count(self.feed.kind);
         self.tell(WatchState::Listed { objects });
     }
 
-    /// All up to `version` has arrived, once the first list is complete.
-    fn advance(&mut self, version: Option<String>) {
-        if let (Some(version), true) = (version, self.version.is_some()) {
-            self.sink.cache.advance(self.kind, &self.scope, &version);
-            self.version = Some(version);
-        }
-    }
-
-    fn wake(&self, due: Due, lane: Lane) {
-        if !due.is_empty() {
-            self.sink.queue.due(due, lane);
-        }
+    fn hear(&mut self, event: Event) {
+        let wake = self.sink.cache.take(&mut self.feed, event);
+        self.sink.queue.wake(&wake);
     }
 
     fn tell(&self, state: WatchState) {
-        let fact = WatchFact { kind: self.kind, scope: self.scope.clone(), state };
+        let fact = WatchFact { kind: self.feed.kind, scope: self.feed.scope.clone(), state };
         self.sink.tell.tell(Fact::Watch(fact));
     }
 
     fn watch_params(&self) -> WatchParams {
         WatchParams {
-            label_selector: keys::selector(self.kind),
+            label_selector: keys::selector(self.feed.kind),
             timeout: u32::try_from(limits::WATCH_LASTS.as_secs()).ok(),
             ..WatchParams::default()
         }

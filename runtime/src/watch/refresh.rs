@@ -6,7 +6,7 @@ use std::sync::Arc;
 use kaspr_core::key::ObjectKind;
 use tokio::sync::Notify;
 
-use crate::cache::Scope;
+use kaspr_engine::cache::Scope;
 
 /// One bell for each watch: who rings it gets a consistent list.
 #[derive(Debug)]

@@ -10,21 +10,30 @@ use crate::workspace::{cargo, output_of};
 
 /// Which crates of the workspace each may name, for building and for testing. A crate that is
 /// missing here is a finding: an arrow is a design change, not a detail.
-const ARROWS: [(&str, &[&str]); 7] = [
+const ARROWS: [(&str, &[&str]); 8] = [
     ("kaspr-crds", &[]),
     ("kaspr-core", &["kaspr-crds"]),
     ("kaspr-effects", &["kaspr-core", "kaspr-crds"]),
-    ("kaspr-runtime", &["kaspr-effects", "kaspr-core", "kaspr-crds"]),
+    ("kaspr-engine", &["kaspr-effects", "kaspr-core", "kaspr-crds"]),
+    ("kaspr-runtime", &["kaspr-engine", "kaspr-effects", "kaspr-core", "kaspr-crds"]),
     ("kaspr-fixtures", &["kaspr-core", "kaspr-crds"]),
     (
         "kaspr-tests",
-        &["kaspr-crds", "kaspr-core", "kaspr-effects", "kaspr-fixtures", "kaspr-runtime", "xtask"],
+        &[
+            "kaspr-crds",
+            "kaspr-core",
+            "kaspr-effects",
+            "kaspr-engine",
+            "kaspr-fixtures",
+            "kaspr-runtime",
+            "xtask",
+        ],
     ),
     ("xtask", &["kaspr-crds", "kaspr-core", "kaspr-runtime"]),
 ];
 
 /// Crates whose whole tree is looked at.
-const PURE: [&str; 3] = ["kaspr-crds", "kaspr-core", "kaspr-effects"];
+const PURE: [&str; 4] = ["kaspr-crds", "kaspr-core", "kaspr-effects", "kaspr-engine"];
 
 /// What must not be found there: tasks, the network, clocks of its own, chance, logging.
 const WORLDLY: [&str; 10] = [

@@ -12,7 +12,7 @@ use super::super::fact::sample::{pass, step};
 use super::super::lines;
 use super::*;
 use crate::args::LogFormat;
-use crate::cache::Scope;
+use kaspr_engine::cache::Scope;
 
 #[derive(Clone, Default)]
 struct Paper(Arc<Mutex<Vec<u8>>>);

@@ -5,9 +5,9 @@ use kaspr_core::reason::Reason;
 use kaspr_effects::Dropped;
 
 use super::series::Part;
-use crate::keys::{ChildNames, definition_name};
-use crate::queue::Cause;
 use crate::sensors::fact::{Came, PassResult, StepFact};
+use kaspr_engine::keys::{ChildNames, definition_name};
+use kaspr_engine::schedule::Cause;
 
 /// What made an app due.
 pub(super) fn trigger(cause: Cause) -> &'static str {

@@ -1,20 +1,18 @@
 //! The keys that wait to be looked at: without duplicates, edits first, nobody for ever.
 
-mod allowance;
-mod schedule;
-
 use std::collections::BTreeSet;
 use std::future::pending;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use kaspr_core::key::AppKey;
+use kaspr_engine::cache::Due;
+use kaspr_engine::feed::Wake;
+use kaspr_engine::schedule::{After, Lane, Schedule, Taken};
 use tokio::sync::Notify;
 use tokio::time::sleep_until;
 
 use crate::clock::ProcessClock;
-
-pub use schedule::{After, Cause, Lane, Schedule, Taken};
 
 /// The schedule, shared by those who say that a key is due and the one who takes keys.
 #[derive(Debug)]
@@ -36,23 +34,17 @@ impl Queue {
     }
 
     /// Look at these keys.
-    pub fn due(&self, keys: impl IntoIterator<Item = AppKey>, lane: Lane) {
-        {
-            let mut schedule = self.lock();
-            let now = self.clock.uptime();
-            keys.into_iter().for_each(|key| schedule.due(&key, lane, now));
-        }
-        self.changed.notify_one();
+    pub fn due(&self, keys: Due, lane: Lane) {
+        self.wake(&Wake { keys, lane, pause: Duration::ZERO });
     }
 
-    /// Look at these keys after `pause` at the latest.
-    pub fn due_after(&self, keys: impl IntoIterator<Item = AppKey>, pause: Duration) {
-        {
-            let mut schedule = self.lock();
-            let at = self.clock.uptime().after(pause);
-            keys.into_iter().for_each(|key| schedule.due_at(&key, at));
+    /// A watch said something.
+    pub fn wake(&self, wake: &Wake) {
+        if !wake.keys.is_empty() {
+            let now = self.clock.uptime();
+            self.lock().wake(wake, now);
+            self.changed.notify_one();
         }
-        self.changed.notify_one();
     }
 
     /// The next key. One caller at a time; dropping the future loses no key.
@@ -109,7 +101,7 @@ mod tests {
             let (queue, key) = (Arc::clone(&queue), key.clone());
             async move {
                 sleep(Duration::from_millis(50)).await;
-                queue.due([key], Lane::Live);
+                queue.due([key].into(), Lane::Live);
             }
         });
         let began = Instant::now();

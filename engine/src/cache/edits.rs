@@ -8,7 +8,7 @@ use kaspr_core::snapshot::Edits;
 use kaspr_core::time::Uptime;
 
 /// The last burst of each key.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Bursts {
     quiet: Duration,
     last: BTreeMap<AppKey, Edits>,

@@ -2,24 +2,18 @@
 //! wrong never closes it: its own back-off is decided in the core.
 
 use std::collections::BTreeSet;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use kaspr_core::key::AppKey;
 use kaspr_core::outcome::Refusal;
 use kaspr_core::time::Uptime;
 
-use crate::api::Failure;
 use crate::limits;
+use crate::request::Failure;
 
 /// Whether requests may be sent.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Gate {
-    state: Mutex<State>,
-}
-
-#[derive(Debug, Default)]
-struct State {
     /// The apps whose requests failed since one succeeded.
     failing: BTreeSet<AppKey>,
     rounds: u32,
@@ -32,26 +26,24 @@ struct State {
 impl Gate {
     /// When requests may be sent again, if they may not now.
     pub fn closed_until(&self, now: Uptime) -> Option<Uptime> {
-        let state = self.lock();
-        Some(state.failed_until.max(state.busy_until)).filter(|until| *until > now)
+        Some(self.failed_until.max(self.busy_until)).filter(|until| *until > now)
     }
 
     /// Whether one app at a time should try if the server works again.
     pub fn is_doubtful(&self) -> bool {
-        self.lock().is_doubtful
+        self.is_doubtful
     }
 
     /// The server answered as a working server does.
-    pub fn tell_works(&self) {
-        let mut state = self.lock();
-        state.failing.clear();
-        state.rounds = 0;
-        state.failed_until = Uptime::default();
-        state.is_doubtful = false;
+    pub fn tell_works(&mut self) {
+        self.failing.clear();
+        self.rounds = 0;
+        self.failed_until = Uptime::default();
+        self.is_doubtful = false;
     }
 
     /// A request of `key` was refused: what that says of the server as a whole.
-    pub fn tell_refusal(&self, key: &AppKey, failure: &Failure, now: Uptime) {
+    pub fn tell_refusal(&mut self, key: &AppKey, failure: &Failure, now: Uptime) {
         if let Some(pause) = failure.retry_after {
             self.tell_busy(pause, now);
         }
@@ -67,30 +59,24 @@ impl Gate {
     }
 
     /// The server failed or did not answer.
-    fn tell_failed(&self, key: &AppKey, now: Uptime) {
-        let mut state = self.lock();
-        if state.failing.len() < limits::OUTAGE_APPS {
-            state.failing.insert(key.clone());
+    fn tell_failed(&mut self, key: &AppKey, now: Uptime) {
+        if self.failing.len() < limits::OUTAGE_APPS {
+            self.failing.insert(key.clone());
         }
         // Requests that were under way when the gate closed are no further round.
-        if state.failing.len() >= limits::OUTAGE_APPS && now >= state.failed_until {
-            let pause = limits::OUTAGE_FIRST.saturating_mul(1 << state.rounds.min(16));
-            state.failed_until = now.after(pause.min(limits::OUTAGE_MAX));
-            state.rounds = state.rounds.saturating_add(1);
-            state.is_doubtful = true;
+        if self.failing.len() >= limits::OUTAGE_APPS && now >= self.failed_until {
+            let pause = limits::OUTAGE_FIRST.saturating_mul(1 << self.rounds.min(16));
+            self.failed_until = now.after(pause.min(limits::OUTAGE_MAX));
+            self.rounds = self.rounds.saturating_add(1);
+            self.is_doubtful = true;
         }
     }
 
     /// The server asked to be left alone for `pause`.
-    fn tell_busy(&self, pause: Duration, now: Uptime) {
-        let mut state = self.lock();
+    fn tell_busy(&mut self, pause: Duration, now: Uptime) {
         let until = now.after(pause.min(limits::RETRY_AFTER_MAX));
-        state.busy_until = state.busy_until.max(until);
-        state.is_doubtful = true;
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.busy_until = self.busy_until.max(until);
+        self.is_doubtful = true;
     }
 }
 
@@ -104,14 +90,14 @@ mod tests {
 
     #[test]
     fn one_sick_app_holds_nobody_back() {
-        let gate = Gate::default();
+        let mut gate = Gate::default();
         (0..100).for_each(|at| gate.tell_failed(&key("a"), Uptime(at)));
         assert_eq!(gate.closed_until(Uptime(100)), None);
     }
 
     #[test]
     fn an_outage_holds_all_back_longer_each_round_and_one_success_ends_it() {
-        let gate = Gate::default();
+        let mut gate = Gate::default();
         for name in ["a", "b", "c", "d"] {
             gate.tell_failed(&key(name), Uptime(1));
         }
@@ -126,7 +112,7 @@ mod tests {
 
     #[test]
     fn a_busy_server_is_left_alone_as_long_as_it_asks() {
-        let gate = Gate::default();
+        let mut gate = Gate::default();
         gate.tell_busy(Duration::from_secs(2), Uptime(0));
         gate.tell_works();
         assert_eq!(gate.closed_until(Uptime(1_999)), Some(Uptime(2_000)));

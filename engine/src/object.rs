@@ -1,69 +1,11 @@
 //! Objects as the API server sends them: read without a schema, trimmed before they are kept.
 
-use std::borrow::Cow;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use kaspr_core::key::ObjectKind;
-use kube::Resource;
-use kube::core::{DynamicResourceScope, ObjectMeta};
-use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
-
-/// Any object. Reading one cannot fail, so that no object of one user stops the list of all.
-#[derive(Clone, Debug, Default)]
-pub struct Raw {
-    /// Only what the client asks for: name, namespace, uid and version.
-    meta: ObjectMeta,
-    /// The object without what is never read.
-    pub body: Value,
-}
-
-impl<'de> Deserialize<'de> for Raw {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut body = Value::deserialize(deserializer)?;
-        drop_unread(&mut body);
-        let text = |field: &str| meta(&body, field).map(str::to_owned);
-        let meta = ObjectMeta {
-            name: text("name"),
-            namespace: text("namespace"),
-            uid: text("uid"),
-            resource_version: text("resourceVersion"),
-            ..ObjectMeta::default()
-        };
-        Ok(Self { meta, body })
-    }
-}
-
-impl Resource for Raw {
-    type DynamicType = ObjectKind;
-    type Scope = DynamicResourceScope;
-
-    fn kind(kind: &ObjectKind) -> Cow<'_, str> {
-        kind.kind().into()
-    }
-
-    fn group(kind: &ObjectKind) -> Cow<'_, str> {
-        kind.group().into()
-    }
-
-    fn version(kind: &ObjectKind) -> Cow<'_, str> {
-        kind.version().into()
-    }
-
-    fn plural(kind: &ObjectKind) -> Cow<'_, str> {
-        kind.plural().into()
-    }
-
-    fn meta(&self) -> &ObjectMeta {
-        &self.meta
-    }
-
-    fn meta_mut(&mut self) -> &mut ObjectMeta {
-        &mut self.meta
-    }
-}
 
 /// The object as caches keep it: with `apiVersion` and `kind` (items of a list lack them), without
 /// managed fields, the last applied configuration, binary data and figures that change by themselves.
@@ -85,7 +27,8 @@ pub fn trimmed(kind: ObjectKind, mut body: Value) -> Value {
     body
 }
 
-fn drop_unread(body: &mut Value) {
+/// Takes away what is never read.
+pub fn drop_unread(body: &mut Value) {
     let Some(metadata) = body.get_mut("metadata").and_then(Value::as_object_mut) else { return };
     metadata.remove("managedFields");
     let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) else {
@@ -174,30 +117,19 @@ mod tests {
 
     #[test]
     fn what_is_never_read_is_not_kept() {
-        let raw: Raw = serde_json::from_value(json!({
+        let raw = json!({
             "metadata": {
                 "name": "a", "managedFields": [{}], "annotations": {LAST_APPLIED: "{}"},
             },
             "binaryData": {"x": "AA=="}, "data": {"y": "1"},
-        }))
-        .unwrap();
-        assert_eq!(raw.meta().name.as_deref(), Some("a"));
+        });
         assert_eq!(
-            trimmed(ObjectKind::ConfigMap, raw.body),
+            trimmed(ObjectKind::ConfigMap, raw),
             json!({
                 "apiVersion": "v1", "kind": "ConfigMap",
                 "metadata": {"name": "a"}, "data": {"y": "1"},
             })
         );
-    }
-
-    #[test]
-    fn an_object_of_any_shape_can_be_read() {
-        for odd in
-            [json!(null), json!([1]), json!({"metadata": 7}), json!({"metadata": {"name": 1}})]
-        {
-            assert!(serde_json::from_value::<Raw>(odd).is_ok());
-        }
     }
 
     #[test]

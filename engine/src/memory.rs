@@ -1,7 +1,6 @@
 //! What came of earlier actions: facts of later looks. A crash loses them, and may.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use kaspr_core::key::AppKey;
 use kaspr_core::memo::Memo;
@@ -11,49 +10,47 @@ use kaspr_core::time::Uptime;
 use kaspr_effects::Sent;
 
 /// The outcomes of each key.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Memory {
-    outcomes: Mutex<BTreeMap<AppKey, Outcomes>>,
-    memos: Mutex<BTreeMap<AppKey, Memo>>,
+    outcomes: BTreeMap<AppKey, Outcomes>,
+    memos: BTreeMap<AppKey, Memo>,
 }
 
 impl Memory {
     /// The outcomes for `key`.
     pub fn of(&self, key: &AppKey) -> Outcomes {
-        self.lock().get(key).cloned().unwrap_or_default()
+        self.outcomes.get(key).cloned().unwrap_or_default()
     }
 
     /// Lends the memo of the last decision about `key`.
-    pub fn take_memo(&self, key: &AppKey) -> Option<Memo> {
-        self.memos.lock().unwrap_or_else(PoisonError::into_inner).remove(key)
+    pub fn take_memo(&mut self, key: &AppKey) -> Option<Memo> {
+        self.memos.remove(key)
     }
 
     /// Keeps the memo of the last decision about `key`.
-    pub fn keep_memo(&self, key: &AppKey, memo: Option<Memo>) {
+    pub fn keep_memo(&mut self, key: &AppKey, memo: Option<Memo>) {
         if let Some(memo) = memo {
-            let mut memos = self.memos.lock().unwrap_or_else(PoisonError::into_inner);
-            memos.insert(key.clone(), memo);
+            self.memos.insert(key.clone(), memo);
         }
     }
 
     /// Keeps what came of the actions of one plan.
-    pub fn keep(&self, key: &AppKey, sent: Vec<Sent>, at: Uptime) {
+    pub fn keep(&mut self, key: &AppKey, sent: &[Sent], at: Uptime) {
         if sent.is_empty() {
             return;
         }
-        let mut all = self.lock();
-        let outcomes = all.entry(key.clone()).or_default();
+        let outcomes = self.outcomes.entry(key.clone()).or_default();
         for Sent { action, answer, .. } in sent {
             let id = action.id();
-            let before = outcomes.get(&id).filter(|before| is_alike(&before.answer, &answer));
+            let before = outcomes.get(&id).filter(|before| is_alike(&before.answer, answer));
             let attempts = before.map_or(1, |before| before.attempts.saturating_add(1));
-            outcomes.insert(id, Outcome { at, attempts, answer });
+            outcomes.insert(id, Outcome { at, attempts, answer: answer.clone() });
         }
     }
 
     /// Drops the refusals of what `plan` no longer wants.
-    pub fn drop_unwanted(&self, key: &AppKey, plan: &Plan) {
-        if let Some(outcomes) = self.lock().get_mut(key) {
+    pub fn drop_unwanted(&mut self, key: &AppKey, plan: &Plan) {
+        if let Some(outcomes) = self.outcomes.get_mut(key) {
             outcomes.retain(|id, outcome| {
                 !matches!(outcome.answer, Answer::Refused { .. }) || plan.mentions(id)
             });
@@ -61,13 +58,9 @@ impl Memory {
     }
 
     /// Nothing names the key any more.
-    pub fn forget(&self, key: &AppKey) {
-        self.lock().remove(key);
-        self.take_memo(key);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<AppKey, Outcomes>> {
-        self.outcomes.lock().unwrap_or_else(PoisonError::into_inner)
+    pub fn forget(&mut self, key: &AppKey) {
+        self.outcomes.remove(key);
+        self.memos.remove(key);
     }
 }
 
@@ -92,7 +85,7 @@ mod tests {
 
     #[test]
     fn attempts_count_while_the_answer_is_alike() {
-        let (memory, key) = (Memory::default(), AppKey::new("n", "a"));
+        let (mut memory, key) = (Memory::default(), AppKey::new("n", "a"));
         let object = ObjectRef::new(ObjectKind::Service, "n", "a-app");
         let action = Action::Delete { object, uid: "u".to_owned() };
         let refused = |refusal| Answer::Refused { refusal, message: String::new() };
@@ -106,7 +99,7 @@ mod tests {
             refused(Refusal::Busy),
         ] {
             let sent = Sent { action: action.clone(), answer, took: Duration::ZERO };
-            memory.keep(&key, vec![sent], Uptime(1));
+            memory.keep(&key, &[sent], Uptime(1));
             attempts.push(memory.of(&key)[&action.id()].attempts);
         }
         assert_eq!(attempts, [1, 2, 1, 2, 1]);

@@ -1,12 +1,14 @@
-use kaspr_core::key::AppKey;
+use std::time::Duration;
+
+use kaspr_core::key::{AppKey, ObjectKind};
 use kaspr_core::seen::{Seen, Unseen};
 use kaspr_core::snapshot::Edits;
 use kaspr_core::time::Uptime;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::keys::{APP_LABEL, MANAGED_BY, MANAGED_BY_LABEL};
-use crate::limits;
+use crate::{limits, object};
 
 const LATER: u64 = 10_000;
 

@@ -8,7 +8,7 @@ use crate::limits;
 
 /// The uids that are gone, each with its last version. An object that left the view of a watch by
 /// its labels can come back in a newer version, so only what is not newer is covered.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Tombstones {
     gone: BTreeMap<Box<str>, (u64, Uptime)>,
 }

@@ -74,7 +74,7 @@ struct Progress {
 }
 
 /// The progress of all watches.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Coverage {
     watches: BTreeMap<(ObjectKind, Scope), Progress>,
 }

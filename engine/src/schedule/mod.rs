@@ -1,15 +1,18 @@
 //! Which key is next. Pure: no locks, no timers of its own; the time is an argument.
 
+mod allowance;
+mod spread;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use kaspr_core::key::AppKey;
 use kaspr_core::limits::LOOK_EVERY;
 use kaspr_core::time::Uptime;
-use rand::rngs::StdRng;
-use rand::{Rng, SeedableRng};
 
-use super::allowance::Allowance;
+use self::allowance::Allowance;
+use self::spread::Spread;
+use crate::feed::Wake;
 use crate::limits;
 
 /// How urgent a key is.
@@ -57,7 +60,7 @@ pub enum After {
 }
 
 /// Keys only; each is in one state at a time, never twice in a queue, never worked on twice.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Schedule {
     slots: BTreeMap<AppKey, Slot>,
     live: VecDeque<AppKey>,
@@ -66,10 +69,10 @@ pub struct Schedule {
     picks: u32,
     /// Since when keys are taken: nobody counts the time before as waiting for a turn.
     opened: Uptime,
-    jitter: StdRng,
+    spread: Spread,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Slot {
     waiting: Option<Lane>,
     /// Since when it is due, and why; kept while it waits, and while it runs if it must run again.
@@ -93,7 +96,7 @@ impl Schedule {
             timers: BTreeSet::new(),
             picks: 0,
             opened: Uptime::default(),
-            jitter: StdRng::seed_from_u64(seed),
+            spread: Spread::of(seed),
         }
     }
 
@@ -121,6 +124,17 @@ impl Schedule {
         }
     }
 
+    /// A watch said something.
+    pub fn wake(&mut self, wake: &Wake, now: Uptime) {
+        for key in &wake.keys {
+            if wake.pause.is_zero() {
+                self.due(key, wake.lane, now);
+            } else {
+                self.due_at(key, now.after(wake.pause));
+            }
+        }
+    }
+
     /// Takes the next key, which then counts as worked on until [`Self::done`].
     pub fn next(&mut self, now: Uptime) -> Option<Taken> {
         self.fire(now);
@@ -144,7 +158,7 @@ impl Schedule {
 
     /// The pass of `key` has ended.
     pub fn done(&mut self, key: &AppKey, after: After, now: Uptime) {
-        let at_the_latest = now.after(LOOK_EVERY.mul_f64(self.jitter.random_range(0.8..1.0)));
+        let at_the_latest = now.after(self.spread.of_up_to(LOOK_EVERY));
         let Some(slot) = self.slots.get_mut(key) else { return };
         slot.is_running = false;
         let again = slot.again.take();

@@ -1,8 +1,6 @@
 //! The world behind a plan: each action is one request to the API server, with its precondition.
 //! What the server answers is in the cache before the next action starts.
 
-use std::sync::Arc;
-
 use kaspr_core::action::{Action, Manifest, Precondition};
 use kaspr_core::key::{AppKey, ObjectKind, ObjectRef};
 use kaspr_core::outcome::{Answer, Refusal};
@@ -12,73 +10,47 @@ use kaspr_core::time::{Now, Uptime};
 use kaspr_effects::{Clock, Fence, Perform};
 use serde_json::{Value, json};
 
-use crate::api::{self, Api, Ask, Call, Failure};
-use crate::cache::{Cache, Due, Kept, Source, parse};
-use crate::clock::ProcessClock;
-use crate::gate::Gate;
-use crate::lease::Term;
-use crate::object;
-use crate::outdated::{self, Outdated};
-use crate::queue::{Lane, Queue};
-use crate::sensors::fact::OldDefinitionFact;
-use crate::sensors::{Fact, Tell};
+use crate::cache::{Due, Kept, Source, parse};
+use crate::request::{self, Ask, Call, Failure};
+use crate::schedule::Lane;
+use crate::site::Site;
+use crate::{object, outdated};
 
 /// The manager of all fields that our applies name.
 pub const FIELD_MANAGER: &str = "kaspr-operator";
 /// The manager of `spec.replicas` between 0 and the autoscaler.
 pub const SCALE_MANAGER: &str = "kaspr-operator-scale";
 
-/// Everything that requests need.
-#[derive(Clone)]
-pub struct Cluster {
-    /// Sends.
-    pub api: Api,
-    /// Learns from answers.
-    pub cache: Arc<Cache>,
-    /// Hears which keys an answer concerns.
-    pub queue: Arc<Queue>,
-    /// Holds back while the server fails.
-    pub gate: Arc<Gate>,
-    /// Says whether this process may act.
-    pub term: Arc<Term>,
-    /// Knows which definitions are old.
-    pub outdated: Arc<Outdated>,
-    /// Hears of them.
-    pub tell: Tell,
-    /// The time.
-    pub clock: ProcessClock,
-}
-
 /// The cluster as one app's plan acts on it.
-pub struct Hand<'a> {
-    cluster: &'a Cluster,
+pub struct Hand<'a, S> {
     key: &'a AppKey,
+    site: &'a S,
 }
 
-impl Cluster {
+impl<'a, S: Site> Hand<'a, S> {
     /// For the plan of `key`.
-    pub fn hand<'a>(&'a self, key: &'a AppKey) -> Hand<'a> {
-        Hand { cluster: self, key }
+    pub fn of(key: &'a AppKey, site: &'a S) -> Self {
+        Self { key, site }
     }
 }
 
-impl Clock for Hand<'_> {
+impl<S: Site> Clock for Hand<'_, S> {
     fn now(&self) -> Now {
-        self.cluster.clock.now()
+        self.site.now()
     }
 }
 
-impl Fence for Hand<'_> {
+impl<S: Site> Fence for Hand<'_, S> {
     fn may_act(&self) -> bool {
-        self.cluster.term.holds(self.cluster.clock.now())
+        self.site.may_act()
     }
 
     fn is_open(&self) -> bool {
-        self.cluster.gate.closed_until(self.uptime()).is_none()
+        self.site.gate().closed_until(self.uptime()).is_none()
     }
 }
 
-impl Perform for Hand<'_> {
+impl<S: Site> Perform for Hand<'_, S> {
     async fn perform(&self, action: &Action) -> Answer {
         let answer = match action {
             Action::PatchStatus { of, seen, status } => {
@@ -99,7 +71,7 @@ impl Perform for Hand<'_> {
     }
 }
 
-impl Hand<'_> {
+impl<S: Site> Hand<'_, S> {
     /// A merge patch that carries the version is refused with 409 when stale.
     async fn patch_status(
         &self,
@@ -108,7 +80,7 @@ impl Hand<'_> {
         status: &Value,
         digest: String,
     ) -> Result<Answer, Failure> {
-        if self.cluster.outdated.lacks_status(of.kind, self.uptime()) {
+        if self.site.outdated().lacks_status(of.kind, self.uptime()) {
             return Ok(pruned("the kind has no status to write"));
         }
         let body = json!({ "metadata": self.exactly(of, seen), "status": status });
@@ -135,15 +107,15 @@ impl Hand<'_> {
     async fn serves_status(&self, kind: ObjectKind) -> bool {
         let path = format!("/apis/{}", kind.api_version());
         let call = Call { kind: "APIResourceList", path, ask: Ask::Get };
-        let resources = self.cluster.api.send(call).await;
+        let resources = self.site.send(call).await;
         resources.map_or(true, |resources| outdated::serves_status(kind, &resources))
     }
 
     /// Tells that the definition of a kind is older than this operator; the answer that follows.
     fn found_outdated(&self, kind: ObjectKind, has_status: bool, what: &str) -> Answer {
-        if self.cluster.outdated.note(kind, has_status, self.uptime()) {
-            let fact = OldDefinitionFact { kind: kind.kind(), what: what.to_owned() };
-            self.cluster.tell.tell(Fact::OldDefinition(fact));
+        let is_news = self.site.outdated().note(kind, has_status, self.uptime());
+        if is_news {
+            self.site.found_outdated(kind, what);
         }
         pruned(what)
     }
@@ -264,11 +236,11 @@ impl Hand<'_> {
         match self.send(of, None, "", Ask::Delete(options)).await {
             // A Status says that it is gone; the object itself, that it goes.
             Ok(answer) if answer.get("kind").and_then(Value::as_str) == Some("Status") => {
-                self.tell_due(self.cluster.cache.forget(of, uid));
+                self.forget(of, uid);
             }
             Ok(answer) => self.absorb(of, answer, Source::Answer(asked_at)),
             Err(failure) if failure.refusal == Refusal::Gone => {
-                self.tell_due(self.cluster.cache.forget(of, uid));
+                self.forget(of, uid);
             }
             Err(failure) => return Err(failure),
         }
@@ -282,15 +254,15 @@ impl Hand<'_> {
         query: &str,
         ask: Ask,
     ) -> Result<Value, Failure> {
-        let gate = &self.cluster.gate;
-        let path = format!("{}{query}", api::path(of, subresource));
-        match self.cluster.api.send(Call { kind: of.kind.kind(), path, ask }).await {
+        let path = format!("{}{query}", request::path(of, subresource));
+        match self.site.send(Call { kind: of.kind.kind(), path, ask }).await {
             Ok(answer) => {
-                gate.tell_works();
+                self.site.gate().tell_works();
                 Ok(answer)
             }
             Err(mut failure) => {
-                gate.tell_refusal(self.key, &failure, self.uptime());
+                let now = self.uptime();
+                self.site.gate().tell_refusal(self.key, &failure, now);
                 // Another uid is told as an immutable field: our content is not wrong, the
                 // object is another one.
                 if failure.refusal == Refusal::Invalid && names_uid(&failure) {
@@ -309,11 +281,21 @@ impl Hand<'_> {
     }
 
     fn absorb(&self, of: &ObjectRef, answer: Value, source: Source) {
-        self.tell_due(self.cluster.cache.put(of.kind, answer, source));
+        let body = object::trimmed(of.kind, answer);
+        let now = self.uptime();
+        let due = self.site.store().put(of.kind, &body, source, now);
+        self.tell_due(due);
+    }
+
+    /// The server says in answer to a deletion of ours that this uid is gone.
+    fn forget(&self, of: &ObjectRef, uid: &str) {
+        let now = self.uptime();
+        let due = self.site.store().forget(of, uid, now);
+        self.tell_due(due);
     }
 
     fn tell_due(&self, due: Due) {
-        self.cluster.queue.due(due, Lane::Live);
+        self.site.due(due, Lane::Live);
     }
 
     /// The metadata of a patch that holds for this version only, and for this uid if it is known.
@@ -328,13 +310,13 @@ impl Hand<'_> {
 
     /// The object as it is cached, if it is cached in this version.
     fn cached(&self, of: &ObjectRef, seen: &str) -> Option<Value> {
-        let read = self.cluster.cache.lock().read(of.kind, &of.namespace, &of.name);
+        let read = self.site.store().read(of.kind, &of.namespace, &of.name);
         let Seen::Present(Kept { text, .. }) = read else { return None };
         Some(parse(&text)).filter(|body| object::meta(body, "resourceVersion") == Some(seen))
     }
 
     fn uptime(&self) -> Uptime {
-        self.cluster.clock.uptime()
+        self.site.uptime()
     }
 }
 

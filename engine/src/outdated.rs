@@ -2,19 +2,17 @@
 //! answers: once for a kind, not once for an object.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use kaspr_core::key::ObjectKind;
 use kaspr_core::time::Uptime;
-
 use serde_json::Value;
 
 use crate::limits;
 
 /// The kinds whose definition is known to be old.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Outdated {
-    kinds: Mutex<BTreeMap<ObjectKind, Known>>,
+    kinds: BTreeMap<ObjectKind, Known>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -27,18 +25,14 @@ impl Outdated {
     /// Whether objects of this kind have no status to write, as far as is known: nothing is asked
     /// until it is time to see whether somebody installed newer definitions.
     pub fn lacks_status(&self, kind: ObjectKind, now: Uptime) -> bool {
-        self.lock().get(&kind).is_some_and(|known| !known.has_status && known.until > now)
+        self.kinds.get(&kind).is_some_and(|known| !known.has_status && known.until > now)
     }
 
     /// The definition of a kind was found old. Says whether this is news.
-    pub fn note(&self, kind: ObjectKind, has_status: bool, now: Uptime) -> bool {
+    pub fn note(&mut self, kind: ObjectKind, has_status: bool, now: Uptime) -> bool {
         let until = now.after(limits::OUTDATED_FOR);
-        let before = self.lock().insert(kind, Known { until, has_status });
+        let before = self.kinds.insert(kind, Known { until, has_status });
         before.is_none_or(|before| before.until <= now)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<ObjectKind, Known>> {
-        self.kinds.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -60,7 +54,7 @@ mod tests {
 
     #[test]
     fn an_old_definition_is_news_once_and_again_when_it_is_looked_at_anew() {
-        let outdated = Outdated::default();
+        let mut outdated = Outdated::default();
         assert!(outdated.note(ObjectKind::Agent, false, Uptime(1)));
         assert!(!outdated.note(ObjectKind::Agent, false, Uptime(2)));
         assert!(outdated.lacks_status(ObjectKind::Agent, Uptime(3)));

@@ -23,7 +23,7 @@ pub type Due = BTreeSet<AppKey>;
 type Shelf = BTreeMap<String, Entry>;
 
 /// All that is known of the cluster.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Store {
     /// By kind, namespace and name.
     shelves: BTreeMap<(ObjectKind, String), Shelf>,

@@ -11,14 +11,15 @@ use kaspr_core::snapshot::{ChildFacts, ComponentFacts, Edits, ListFacts, Snapsho
 use kaspr_core::time::Now;
 use serde_json::Value;
 
-use crate::cache::{Cache, Kept, Store, parse};
+use crate::cache::{Kept, Store, parse};
 use crate::keys::{ChildNames, definition_name};
 
 type Text = Seen<Arc<str>>;
 type Texts = Seen<Vec<Arc<str>>>;
 
-/// What a look takes out of the cache while it holds the lock; parsed after it.
-struct Taken {
+/// What a look takes out of the cache, all of it of one instant; parsed when the cache is free again.
+#[derive(Clone, Debug)]
+pub struct Look {
     app: Seen<Kept>,
     lists: BTreeMap<ObjectKind, ListFacts>,
     edits: Option<Edits>,
@@ -31,43 +32,9 @@ struct Taken {
     config_maps: Texts,
 }
 
-/// Looks at `key`. All of it is of one instant: the cache does not change meanwhile.
-pub fn look(
-    cache: &Cache,
-    key: &AppKey,
-    now: Now,
-    settings: &Settings,
-    outcomes: Outcomes,
-) -> Snapshot {
-    let taken = Taken::out_of(&cache.lock(), key);
-    let [agents, tables, web_views, tasks, joins] = taken.components.map(parse_all);
-    let app_read_at = taken.app.present().and_then(|app| app.read_at);
-    let app_seen_at = taken.app.present().map(|app| app.seen_at);
-    Snapshot {
-        version: VERSION,
-        key: key.clone(),
-        now,
-        settings: settings.clone(),
-        app: taken.app.map(|app| parse(&app.text)),
-        app_read_at,
-        app_seen_at,
-        edits: taken.edits,
-        components: ComponentFacts { agents, tables, web_views, tasks, joins },
-        lists: taken.lists,
-        children: ChildFacts {
-            service_account: parse_one(taken.service_account),
-            api_service: parse_one(taken.api_service),
-            headless_service: parse_one(taken.headless_service),
-            stateful_set: parse_one(taken.stateful_set),
-            autoscaler: parse_one(taken.autoscaler),
-            config_maps: parse_all(taken.config_maps),
-        },
-        outcomes,
-    }
-}
-
-impl Taken {
-    fn out_of(store: &Store, key: &AppKey) -> Self {
+impl Look {
+    /// Takes what concerns `key`.
+    pub fn at(store: &Store, key: &AppKey) -> Self {
         let names = ChildNames::of(&key.name);
         let one = |kind: ObjectKind, name: &str| {
             store.read(kind, &key.namespace, name).map(|kept| kept.text)
@@ -84,6 +51,40 @@ impl Taken {
             stateful_set: one(ObjectKind::StatefulSet, &names.stateful_set),
             autoscaler: one(ObjectKind::Autoscaler, &names.autoscaler),
             config_maps: config_maps(store, key, &names),
+        }
+    }
+
+    /// The same as a snapshot of `key`.
+    pub fn snapshot(
+        self,
+        key: &AppKey,
+        now: Now,
+        settings: &Settings,
+        outcomes: Outcomes,
+    ) -> Snapshot {
+        let [agents, tables, web_views, tasks, joins] = self.components.map(parse_all);
+        let app_read_at = self.app.present().and_then(|app| app.read_at);
+        let app_seen_at = self.app.present().map(|app| app.seen_at);
+        Snapshot {
+            version: VERSION,
+            key: key.clone(),
+            now,
+            settings: settings.clone(),
+            app: self.app.map(|app| parse(&app.text)),
+            app_read_at,
+            app_seen_at,
+            edits: self.edits,
+            components: ComponentFacts { agents, tables, web_views, tasks, joins },
+            lists: self.lists,
+            children: ChildFacts {
+                service_account: parse_one(self.service_account),
+                api_service: parse_one(self.api_service),
+                headless_service: parse_one(self.headless_service),
+                stateful_set: parse_one(self.stateful_set),
+                autoscaler: parse_one(self.autoscaler),
+                config_maps: parse_all(self.config_maps),
+            },
+            outcomes,
         }
     }
 }
@@ -138,8 +139,8 @@ mod tests {
 
     use super::*;
     use crate::cache::{Listing, Scope, Source};
-    use crate::clock::ProcessClock;
     use crate::keys::{APP_LABEL, MANAGED_BY, MANAGED_BY_LABEL};
+    use crate::object::trimmed;
 
     fn object(name: &str, labels: &Value) -> Value {
         json!({"metadata": {
@@ -152,30 +153,32 @@ mod tests {
         bodies.map(|body| body["metadata"]["name"].as_str().unwrap()).collect()
     }
 
-    fn snapshot(cache: &Cache, name: &str) -> Snapshot {
-        let now = Now { wall: Timestamp::UNIX_EPOCH, uptime: Uptime(7) };
-        look(cache, &AppKey::new("n", name), now, &Settings::default(), Outcomes::new())
+    const AT: Uptime = Uptime(7);
+
+    fn snapshot(store: &Store, name: &str) -> Snapshot {
+        let (key, now) = (AppKey::new("n", name), Now { wall: Timestamp::UNIX_EPOCH, uptime: AT });
+        Look::at(store, &key).snapshot(&key, now, &Settings::default(), Outcomes::new())
     }
 
-    fn cache(objects: Vec<(ObjectKind, Value)>) -> Cache {
+    fn store(objects: Vec<(ObjectKind, Value)>) -> Store {
         let scopes = ObjectKind::ALL.map(|kind| (kind, Scope::All));
-        let cache = Cache::new(scopes, Duration::from_secs(1), ProcessClock::start());
+        let mut store = Store::new(scopes, Duration::from_secs(1));
         for kind in ObjectKind::ALL {
-            cache.begin_list(kind, &Scope::All, Uptime(7));
+            store.begin_list(kind, &Scope::All, AT);
         }
         for (kind, body) in objects {
-            cache.put(kind, body, Source::List);
+            store.put(kind, &trimmed(kind, body), Source::List, AT);
         }
         for kind in ObjectKind::ALL {
-            cache.end_list(kind, &Scope::All, "1");
+            store.end_list(kind, &Scope::All, "1", AT);
         }
-        cache
+        store
     }
 
     #[test]
     fn each_object_is_found_in_its_role_and_lists_are_sorted() {
         let ours = json!({MANAGED_BY_LABEL: MANAGED_BY, APP_LABEL: "a"});
-        let cache = cache(vec![
+        let store = store(vec![
             (ObjectKind::App, object("a", &json!({}))),
             (ObjectKind::Agent, object("y", &json!({APP_LABEL: "a"}))),
             (ObjectKind::Agent, object("x", &json!({APP_LABEL: "a"}))),
@@ -184,7 +187,7 @@ mod tests {
             (ObjectKind::ConfigMap, object("x-agent", &ours)),
             (ObjectKind::ConfigMap, object("a-app-config", &ours)),
         ]);
-        let snapshot = snapshot(&cache, "a");
+        let snapshot = snapshot(&store, "a");
         assert!(snapshot.app.present().is_some());
         assert_eq!(names(&snapshot.components.agents), ["x", "y"]);
         assert_eq!(snapshot.components.joins, Seen::Present(Vec::new()));
@@ -195,21 +198,21 @@ mod tests {
 
     #[test]
     fn a_component_that_moved_here_brings_its_definition() {
-        let cache = cache(vec![
+        let store = store(vec![
             (ObjectKind::Agent, object("x", &json!({APP_LABEL: "b"}))),
             (
                 ObjectKind::ConfigMap,
                 object("x-agent", &json!({MANAGED_BY_LABEL: MANAGED_BY, APP_LABEL: "a"})),
             ),
         ]);
-        assert_eq!(names(&snapshot(&cache, "b").children.config_maps), ["x-agent"]);
+        assert_eq!(names(&snapshot(&store, "b").children.config_maps), ["x-agent"]);
     }
 
     #[test]
     fn what_cannot_be_listed_is_unknown() {
-        let cache = cache(Vec::new());
-        cache.refuse(ObjectKind::Join, &Scope::All, Listing::Forbidden);
-        let snapshot = snapshot(&cache, "a");
+        let mut store = store(Vec::new());
+        store.refuse(ObjectKind::Join, &Scope::All, Listing::Forbidden);
+        let snapshot = snapshot(&store, "a");
         assert_eq!(snapshot.components.joins, Seen::Unknown(Unseen::Forbidden));
         assert_eq!(snapshot.components.tasks, Seen::Present(Vec::new()));
         assert!(snapshot.app.is_absent());
