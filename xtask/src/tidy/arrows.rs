@@ -10,12 +10,16 @@ use crate::workspace::{cargo, output_of};
 
 /// Which crates of the workspace each may name, for building and for testing. A crate that is
 /// missing here is a finding: an arrow is a design change, not a detail.
-const ARROWS: [(&str, &[&str]); 8] = [
+const ARROWS: [(&str, &[&str]); 9] = [
     ("kaspr-crds", &[]),
     ("kaspr-core", &["kaspr-crds"]),
     ("kaspr-effects", &["kaspr-core", "kaspr-crds"]),
     ("kaspr-engine", &["kaspr-effects", "kaspr-core", "kaspr-crds"]),
-    ("kaspr-runtime", &["kaspr-engine", "kaspr-effects", "kaspr-core", "kaspr-crds"]),
+    ("kaspr-simulator", &["kaspr-engine", "kaspr-effects", "kaspr-core", "kaspr-crds"]),
+    (
+        "kaspr-runtime",
+        &["kaspr-simulator", "kaspr-engine", "kaspr-effects", "kaspr-core", "kaspr-crds"],
+    ),
     ("kaspr-fixtures", &["kaspr-core", "kaspr-crds"]),
     (
         "kaspr-tests",
@@ -26,6 +30,7 @@ const ARROWS: [(&str, &[&str]); 8] = [
             "kaspr-engine",
             "kaspr-fixtures",
             "kaspr-runtime",
+            "kaspr-simulator",
             "xtask",
         ],
     ),
@@ -33,7 +38,8 @@ const ARROWS: [(&str, &[&str]); 8] = [
 ];
 
 /// Crates whose whole tree is looked at.
-const PURE: [&str; 4] = ["kaspr-crds", "kaspr-core", "kaspr-effects", "kaspr-engine"];
+const PURE: [&str; 5] =
+    ["kaspr-crds", "kaspr-core", "kaspr-effects", "kaspr-engine", "kaspr-simulator"];
 
 /// What must not be found there: tasks, the network, clocks of its own, chance, logging.
 const WORLDLY: [&str; 10] = [

@@ -1,0 +1,472 @@
+//! The API server, as far as the operator and the controllers use it: objects with versions and
+//! owners of fields, requests in, answers out, and the history that watches read.
+//!
+//! Every rule cites its source; `tests/e2e/conformance.rs` holds them against a real server.
+
+mod apply;
+mod defaults;
+mod fields;
+mod lists;
+mod merge;
+pub mod resource;
+mod rules;
+mod status;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use kaspr_core::ObjectKind;
+use kaspr_engine::request::{Ask, Call};
+use serde_json::{Value, json};
+
+use self::apply::Applied;
+use self::fields::{Manager, Managers};
+use self::merge::Misfit;
+use self::resource::{Place, Resource};
+
+pub use self::status::Answer;
+
+/// Where an object is.
+pub type Key = (Resource, String, String);
+
+/// The cluster's objects and their history.
+#[derive(Clone, Debug)]
+pub struct Server {
+    objects: BTreeMap<Key, Arc<Value>>,
+    history: Vec<Arc<Change>>,
+    version: u64,
+    uids: u64,
+    now: Timestamp,
+}
+
+/// One change of one object.
+#[derive(Debug)]
+pub struct Change {
+    /// The version that it made.
+    pub version: u64,
+    /// Which object.
+    pub key: Key,
+    /// The object before; none if it is new.
+    pub before: Option<Arc<Value>>,
+    /// The object after; none if it is gone.
+    pub after: Option<Arc<Value>>,
+}
+
+/// Who asks, and on whose behalf fields are held.
+#[derive(Clone, Copy, Debug)]
+struct Who<'a> {
+    manager: &'a str,
+    place: &'a Place,
+}
+
+impl Server {
+    /// An empty cluster.
+    pub fn new(now: Timestamp) -> Self {
+        Self { objects: BTreeMap::new(), history: Vec::new(), version: 100, uids: 0, now }
+    }
+
+    /// The wall time that objects are stamped with.
+    pub fn set_time(&mut self, now: Timestamp) {
+        self.now = now;
+    }
+
+    /// The newest version.
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// Every object of a resource, by namespace and name.
+    pub fn all(&self, resource: Resource) -> impl Iterator<Item = (&Key, &Arc<Value>)> {
+        let from = (resource, String::new(), String::new());
+        self.objects.range(from..).take_while(move |((found, ..), _)| *found == resource)
+    }
+
+    /// One object.
+    pub fn get(&self, resource: Resource, namespace: &str, name: &str) -> Option<&Arc<Value>> {
+        self.objects.get(&(resource, namespace.to_owned(), name.to_owned()))
+    }
+
+    /// All objects.
+    pub fn objects(&self) -> &BTreeMap<Key, Arc<Value>> {
+        &self.objects
+    }
+
+    /// The changes after `version`, oldest first.
+    pub fn since(&self, version: u64) -> &[Arc<Change>] {
+        let from = self.history.partition_point(|change| change.version <= version);
+        self.history.get(from..).unwrap_or_default()
+    }
+
+    /// Forgets what every watch has read.
+    pub fn forget_until(&mut self, version: u64) {
+        let until = self.history.partition_point(|change| change.version <= version);
+        self.history.drain(..until);
+    }
+
+    /// Answers one request of the client `agent`.
+    pub fn handle(&mut self, agent: &str, call: &Call) -> Answer {
+        let (path, query) = call.path.split_once('?').unwrap_or((&call.path, ""));
+        let Some(place) = Place::read(path) else {
+            return Answer::refused(404, "the server could not find the requested resource");
+        };
+        let manager =
+            query.split('&').find_map(|pair| pair.strip_prefix("fieldManager=")).unwrap_or(agent);
+        if let Some(field) = rules::misshapen(&call.ask) {
+            return Answer::refused(400, format!("{field} cannot be read"));
+        }
+        let who = Who { manager, place: &place };
+        match (&call.ask, place.below.as_str()) {
+            (Ask::Get, "") => self.read(&place),
+            (Ask::Create(body), "") => self.create(who, body.clone()),
+            (Ask::Apply(body), "") => self.apply(who, body),
+            (Ask::Apply(body), "scale") => self.scale(who, body),
+            (Ask::Merge(body), "") => self.merge(who, body),
+            (Ask::Merge(body), "status") if place.resource.has_status() => self.merge(who, body),
+            (Ask::Patch(operations), "") => self.operate(who, operations),
+            (Ask::Delete(options), "") => self.delete(&place, options),
+            _ => Answer::refused(404, "the server could not find the requested resource"),
+        }
+    }
+
+    fn read(&self, place: &Place) -> Answer {
+        match self.live(place) {
+            Some(live) => Answer::ok(200, (**live).clone()),
+            None => Answer::not_found(place),
+        }
+    }
+
+    fn create(&mut self, who: Who<'_>, mut body: Value) -> Answer {
+        let name = body["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+        let place = Place { name, ..who.place.clone() };
+        if place.name.is_empty() {
+            return Answer::invalid(&place, "metadata.name", "Required value: name is required");
+        }
+        if self.live(&place).is_some() {
+            return Answer::exists(&place);
+        }
+        if !body["metadata"]["resourceVersion"].is_null() {
+            let why = "resourceVersion should not be set on objects to be created";
+            return Answer::refused(400, why);
+        }
+        let mut managers = Managers::default();
+        let manager = Manager::new(who.manager, "Update", "");
+        managers.take(&manager, &fields::of_object(&body));
+        self.begin(&place, &mut body);
+        self.put(&place, None, Applied { object: body, managers })
+    }
+
+    /// What the server gives a new object.
+    fn begin(&mut self, place: &Place, object: &mut Value) {
+        self.uids += 1;
+        object["apiVersion"] = json!(place.resource.api_version());
+        object["kind"] = json!(place.resource.kind());
+        let metadata = &mut object["metadata"];
+        metadata["name"] = json!(place.name);
+        metadata["namespace"] = json!(place.namespace);
+        metadata["uid"] = json!(format!("00000000-0000-4000-8000-{:012x}", self.uids));
+        metadata["creationTimestamp"] = json!(self.stamp());
+        if place.resource.has_generation() {
+            metadata["generation"] = json!(1);
+        }
+        if place.resource.has_status()
+            && let Some(fields) = object.as_object_mut()
+        {
+            fields.remove("status");
+        }
+    }
+
+    /// Source: kubernetes.io/docs/reference/using-api/server-side-apply; of the measured
+    /// facts: the version in an apply is a precondition, also where there is no object.
+    fn apply(&mut self, who: Who<'_>, config: &Value) -> Answer {
+        let place = who.place;
+        let meta = |field: &str| config["metadata"][field].as_str().filter(|text| !text.is_empty());
+        let manager = Manager::new(who.manager, "Apply", "");
+        let Some(live) = self.live(place).cloned() else {
+            if meta("uid").is_some() {
+                return Answer::conflict(place, "uid mismatch: the object is not there");
+            }
+            let mut object = json!({ "metadata": {} });
+            let applied = match apply::apply(&object, config, &manager) {
+                Ok(applied) => applied,
+                Err(duplicate) => return untyped(&duplicate.0),
+            };
+            object.clone_from(&applied.object);
+            self.begin(place, &mut object);
+            return self.put(place, None, Applied { object, ..applied });
+        };
+        if let Some(answer) = not_as_seen(place, &live, config) {
+            return answer;
+        }
+        match apply::apply(&live, config, &manager) {
+            Ok(applied) => self.put(place, Some(&live), applied),
+            Err(duplicate) => untyped(&duplicate.0),
+        }
+    }
+
+    /// The scale subresource of a StatefulSet: its fields belong to the manager there.
+    fn scale(&mut self, who: Who<'_>, body: &Value) -> Answer {
+        let place = who.place;
+        let is_scalable = place.resource == Resource::Watched(ObjectKind::StatefulSet);
+        let Some(live) = self.live(place).filter(|_| is_scalable).cloned() else {
+            return Answer::not_found(place);
+        };
+        if let Some(answer) = not_as_seen(place, &live, body) {
+            return answer;
+        }
+        let mut object = (*live).clone();
+        object["spec"]["replicas"] = body["spec"]["replicas"].clone();
+        let mut managers = Managers::of(&live);
+        let count = fields::read(&json!({ "f:spec": { "f:replicas": {} } }));
+        managers.take(&Manager::new(who.manager, "Apply", "scale"), &count);
+        let answer = self.put(place, Some(&live), Applied { object, managers });
+        if !answer.is_good() {
+            return answer;
+        }
+        let metadata = &answer.body["metadata"];
+        Answer::ok(
+            200,
+            json!({
+                "kind": "Scale", "apiVersion": "autoscaling/v1",
+                "metadata": {
+                    "name": metadata["name"], "namespace": metadata["namespace"],
+                    "uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"],
+                    "creationTimestamp": metadata["creationTimestamp"],
+                },
+                "spec": { "replicas": answer.body["spec"]["replicas"] },
+                "status": { "replicas": answer.body["status"]["replicas"].as_i64().unwrap_or(0) },
+            }),
+        )
+    }
+
+    fn merge(&mut self, who: Who<'_>, patch: &Value) -> Answer {
+        let Some(live) = self.live(who.place).cloned() else {
+            return Answer::not_found(who.place);
+        };
+        if let Some(answer) = not_as_seen(who.place, &live, patch) {
+            return answer;
+        }
+        let mut object = (*live).clone();
+        merge::merge(&mut object, patch);
+        self.update(who, &live, object)
+    }
+
+    fn operate(&mut self, who: Who<'_>, operations: &Value) -> Answer {
+        let Some(live) = self.live(who.place).cloned() else {
+            return Answer::not_found(who.place);
+        };
+        let mut object = (*live).clone();
+        match merge::operate(&mut object, operations) {
+            Ok(()) => self.update(who, &live, object),
+            // a failed test is told as content that is wrong.
+            Err(Misfit::Refused(why)) => Answer::refused(
+                422,
+                format!("the server rejected our request due to an error in our request: {why}"),
+            ),
+            Err(Misfit::Unreadable) => Answer::refused(400, "the patch cannot be read"),
+        }
+    }
+
+    /// A plain change: what changed belongs to who changed it.
+    fn update(&mut self, who: Who<'_>, live: &Value, mut object: Value) -> Answer {
+        let below = who.place.below.as_str();
+        if below == "status" {
+            let status = object["status"].take();
+            object = live.clone();
+            object["status"] = status;
+        } else if who.place.resource.has_status() {
+            restore(&mut object, live, "status");
+        }
+        let is_given = object["metadata"]["managedFields"] != live["metadata"]["managedFields"];
+        for field in ["uid", "creationTimestamp", "generation", "namespace", "name"] {
+            object["metadata"][field] = live["metadata"][field].clone();
+        }
+        let mut managers = Managers::of(&object);
+        if !is_given {
+            let (was, is) = (fields::of_object(live), fields::of_object(&object));
+            let changed = is
+                .iter()
+                .filter(|path| {
+                    !was.contains(*path) || fields::get(live, path) != fields::get(&object, path)
+                })
+                .cloned()
+                .collect();
+            managers.take(&Manager::new(who.manager, "Update", below), &changed);
+            managers.keep(&is);
+        }
+        self.put(who.place, Some(live), Applied { object, managers })
+    }
+
+    /// Source: kubernetes.io/docs/reference/using-api/api-concepts; finalizers and grace keep an
+    /// object that is to go.
+    fn delete(&mut self, place: &Place, options: &Value) -> Answer {
+        let Some(live) = self.live(place).cloned() else { return Answer::not_found(place) };
+        let (wanted, uid) = (&options["preconditions"]["uid"], &live["metadata"]["uid"]);
+        if !wanted.is_null() && wanted != uid {
+            let why = format!(
+                "Precondition failed: UID in precondition: {wanted}, UID in object meta: {uid}"
+            );
+            return Answer::conflict(place, &why);
+        }
+        let grace = (place.resource == Resource::Pod)
+            .then(|| options["gracePeriodSeconds"].as_i64())
+            .map(|asked| asked.or_else(|| live["spec"]["terminationGracePeriodSeconds"].as_i64()))
+            .map_or(0, |grace| grace.unwrap_or(30));
+        let finalizers = live["metadata"]["finalizers"].as_array().map_or(0, Vec::len);
+        if grace == 0 && finalizers == 0 {
+            self.remove(place);
+            let details =
+                json!({ "name": place.name, "kind": place.resource.plural(), "uid": uid });
+            let body = json!({
+                "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success",
+                "details": details,
+            });
+            return Answer::ok(200, body);
+        }
+        if !live["metadata"]["deletionTimestamp"].is_null() {
+            return Answer::ok(200, (*live).clone());
+        }
+        let mut object = (*live).clone();
+        let at = self.now.checked_add(jiff::SignedDuration::from_secs(grace)).unwrap_or(self.now);
+        object["metadata"]["deletionTimestamp"] = json!(stamp(at));
+        object["metadata"]["deletionGracePeriodSeconds"] = json!(grace);
+        if place.resource.has_generation() {
+            let generation = object["metadata"]["generation"].as_i64().unwrap_or(0);
+            object["metadata"]["generation"] = json!(generation + 1);
+        }
+        let body = self.store(place, object);
+        Answer::ok(200, (*body).clone())
+    }
+
+    /// Checks a new state of an object and stores it if it is another one.
+    fn put(&mut self, place: &Place, live: Option<&Value>, next: Applied) -> Answer {
+        let Applied { mut object, managers } = next;
+        if place.below.is_empty() {
+            defaults::fill(place.resource, &mut object);
+            self.allot(place, &mut object, live);
+            if let Some(answer) = rules::check(place, live, &mut object) {
+                return answer;
+            }
+        }
+        managers.store(&mut object);
+        let Some(live) = live else {
+            return Answer::ok(201, (*self.store(place, object)).clone());
+        };
+        if place.resource.has_generation() && is_other_spec(live, &object) {
+            let generation = live["metadata"]["generation"].as_i64().unwrap_or(0);
+            object["metadata"]["generation"] = json!(generation + 1);
+        }
+        object["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"].clone();
+        if object == *live {
+            return Answer::ok(200, object);
+        }
+        if is_to_go(&object) {
+            self.remove(place);
+            return Answer::ok(200, object);
+        }
+        let stored = self.store(place, object);
+        Answer::ok(200, (*stored).clone())
+    }
+
+    /// Cluster addresses are the server's to give.
+    fn allot(&self, place: &Place, object: &mut Value, live: Option<&Value>) {
+        if place.resource != Resource::Watched(ObjectKind::Service) {
+            return;
+        }
+        let spec = &mut object["spec"];
+        if spec["clusterIP"].is_null() {
+            let own = format!(
+                "10.{}.{}.{}",
+                self.uids >> 16 & 255,
+                self.uids >> 8 & 255,
+                self.uids & 255
+            );
+            let before = live.map_or(Value::Null, |live| live["spec"]["clusterIP"].clone());
+            spec["clusterIP"] = if before.is_null() { json!(own) } else { before };
+        }
+        spec["clusterIPs"] = json!([spec["clusterIP"]]);
+    }
+
+    fn live(&self, place: &Place) -> Option<&Arc<Value>> {
+        self.get(place.resource, &place.namespace, &place.name)
+    }
+
+    fn store(&mut self, place: &Place, mut object: Value) -> Arc<Value> {
+        self.version += 1;
+        object["metadata"]["resourceVersion"] = json!(self.version.to_string());
+        let object = Arc::new(object);
+        let key = (place.resource, place.namespace.clone(), place.name.clone());
+        let before = self.objects.insert(key.clone(), Arc::clone(&object));
+        let after = Some(Arc::clone(&object));
+        self.history.push(Arc::new(Change { version: self.version, key, before, after }));
+        object
+    }
+
+    fn remove(&mut self, place: &Place) {
+        let key = (place.resource, place.namespace.clone(), place.name.clone());
+        if let Some(before) = self.objects.remove(&key) {
+            self.version += 1;
+            let before = Some(before);
+            self.history.push(Arc::new(Change { version: self.version, key, before, after: None }));
+        }
+    }
+
+    fn stamp(&self) -> String {
+        stamp(self.now)
+    }
+}
+
+/// Wall time as objects carry it: RFC 3339, whole seconds, UTC.
+pub fn stamp(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// the version and the uid in a request are preconditions.
+fn not_as_seen(place: &Place, live: &Value, body: &Value) -> Option<Answer> {
+    let differs = |field: &str| {
+        let sent = body["metadata"][field].as_str().filter(|text| !text.is_empty());
+        sent.is_some_and(|sent| live["metadata"][field] != sent)
+    };
+    if differs("uid") {
+        return Some(Answer::invalid(place, "metadata.uid", "Invalid value: field is immutable"));
+    }
+    let why = "the object has been modified; please apply your changes to the latest version and try again";
+    differs("resourceVersion").then(|| Answer::conflict(place, why))
+}
+
+///
+fn untyped(why: &str) -> Answer {
+    Answer::refused(500, format!("failed to create typed patch object: {why}"))
+}
+
+fn restore(object: &mut Value, live: &Value, field: &str) {
+    let Some(fields) = object.as_object_mut() else { return };
+    match live.get(field) {
+        Some(value) => fields.insert(field.to_owned(), value.clone()),
+        None => fields.remove(field),
+    };
+}
+
+/// Whether anything but metadata and status differs.
+fn is_other_spec(live: &Value, object: &Value) -> bool {
+    let of = |value: &Value| -> Vec<(String, Value)> {
+        let fields = value.as_object().into_iter().flatten();
+        fields
+            .filter(|(name, _)| !matches!(name.as_str(), "metadata" | "status"))
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect()
+    };
+    live.get("spec") != object.get("spec") || of(live) != of(object)
+}
+
+/// An object that was to go and has lost its last finalizer.
+fn is_to_go(object: &Value) -> bool {
+    let metadata = &object["metadata"];
+    let has_finalizers = metadata["finalizers"].as_array().is_some_and(|all| !all.is_empty());
+    !metadata["deletionTimestamp"].is_null()
+        && !has_finalizers
+        && metadata["deletionGracePeriodSeconds"].as_i64().unwrap_or(0) == 0
+}
+
+#[cfg(test)]
+mod tests;
