@@ -9,4 +9,19 @@
     reason = "JSON is indexed by names: what is not there reads as null, and the server checks shapes at its door"
 )]
 
+pub mod campaign;
+pub mod clock;
+pub mod cluster;
+mod controllers;
+pub mod fault;
+pub mod invariants;
+pub mod journal;
+mod kubelet;
+pub mod outcome;
+mod process;
+pub mod run;
 pub mod server;
+pub mod simulation;
+pub mod story;
+
+pub use simulation::{Happened, Simulation};

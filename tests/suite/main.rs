@@ -1,6 +1,7 @@
 //! The suites that need no cluster, in one binary.
 #![cfg(test)]
 
+mod campaign;
 mod check;
 mod defects;
 mod deploy;
@@ -8,3 +9,4 @@ mod metrics;
 mod properties;
 mod rights;
 mod scenarios;
+mod stories;

@@ -20,10 +20,14 @@ pub(super) struct Applied {
 pub(super) struct Duplicate(pub(super) String);
 
 /// Lays `config` over `live` for `manager`, who takes what is in dispute.
-pub(super) fn apply(live: &Value, config: &Value, manager: &Manager) -> Result<Applied, Duplicate> {
+pub(super) fn apply(
+    (live, managers): (&Value, &Managers),
+    config: &Value,
+    manager: &Manager,
+) -> Result<Applied, Duplicate> {
     no_duplicates(config, "")?;
     let wanted = fields::of_object(config);
-    let mut managers = Managers::of(live);
+    let mut managers = managers.clone();
     let before = managers.0.get(manager).cloned().unwrap_or_default();
     let mut object = live.clone();
     merge(&mut object, config, "");
@@ -153,13 +157,11 @@ mod tests {
 
     /// Applies one configuration after the other.
     fn applied(live: &Value, configs: &[(&str, Value)]) -> Value {
-        let mut object = live.clone();
+        let (mut object, mut managers) = (live.clone(), Managers::default());
         for (name, config) in configs {
-            let done = apply(&object, config, &Manager::new(name, "Apply", "")).unwrap();
-            object = done.object;
-            done.managers.store(&mut object);
+            let manager = Manager::new(name, "Apply", "");
+            Applied { object, managers } = apply((&object, &managers), config, &manager).unwrap();
         }
-        object["metadata"].as_object_mut().unwrap().remove("managedFields");
         object
     }
 
@@ -197,7 +199,8 @@ mod tests {
         let config = json!({"spec": {"template": {"spec": {"containers": [
             {"name": "a"}, {"name": "a"},
         ]}}}});
-        let refused = apply(&json!({"metadata": {}}), &config, &ours()).unwrap_err();
+        let refused =
+            apply((&json!({"metadata": {}}), &Managers::default()), &config, &ours()).unwrap_err();
         assert!(refused.0.contains("duplicate entries for key"), "{}", refused.0);
     }
 }

@@ -154,8 +154,9 @@ impl Manager {
 }
 
 impl Managers {
-    pub(super) fn of(object: &Value) -> Self {
-        let entries = object.pointer("/metadata/managedFields").and_then(Value::as_array);
+    /// Reads `managedFields`.
+    pub(super) fn of(entries: &Value) -> Self {
+        let entries = entries.as_array();
         let text = |entry: &Value, field: &str| {
             entry.get(field).and_then(Value::as_str).unwrap_or_default().to_owned()
         };
@@ -185,6 +186,29 @@ impl Managers {
         };
         let held = self.0.iter().filter(|(_, fields)| !fields.is_empty());
         object["metadata"]["managedFields"] = held.map(entry).collect();
+    }
+
+    /// Who holds what after `manager` changed `live` to `object`: what changed is theirs, and what is
+    /// gone is nobody's. A change of the status touches nothing else.
+    pub(super) fn after_change(&self, manager: &Manager, live: &Value, object: &Value) -> Self {
+        let of = |object: &Value| {
+            if manager.subresource == "status" {
+                return of_object(&json!({ "status": object["status"] }));
+            }
+            of_object(object)
+        };
+        let (was, is) = (of(live), of(object));
+        let is_changed =
+            |path: &&Path| !was.contains(*path) || get(live, path) != get(object, path);
+        let changed: Fields = is.iter().filter(is_changed).cloned().collect();
+        let mut managers = self.clone();
+        if !changed.is_empty() {
+            managers.take(manager, &changed);
+        }
+        if was != is {
+            managers.keep(&of_object(object));
+        }
+        managers
     }
 
     /// `manager` takes these fields from all others.

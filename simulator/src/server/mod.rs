@@ -8,6 +8,7 @@ mod defaults;
 mod fields;
 mod lists;
 mod merge;
+mod object;
 pub mod resource;
 mod rules;
 mod status;
@@ -15,16 +16,19 @@ mod status;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use jiff::Timestamp;
-use kaspr_core::ObjectKind;
+use kaspr_core::{ObjectKind, digest};
 use kaspr_engine::request::{Ask, Call};
 use serde_json::{Value, json};
+
+use crate::clock::Instant;
 
 use self::apply::Applied;
 use self::fields::{Manager, Managers};
 use self::merge::Misfit;
+use self::object::{allot, full_name, is_other_spec, is_to_go, key, not_as_seen, restore, untyped};
 use self::resource::{Place, Resource};
 
+pub use self::object::stamp;
 pub use self::status::Answer;
 
 /// Where an object is.
@@ -33,11 +37,16 @@ pub type Key = (Resource, String, String);
 /// The cluster's objects and their history.
 #[derive(Clone, Debug)]
 pub struct Server {
+    /// Without their managed fields, which only a read shows.
     objects: BTreeMap<Key, Arc<Value>>,
+    managers: BTreeMap<Key, Arc<Managers>>,
     history: Vec<Arc<Change>>,
     version: u64,
-    uids: u64,
-    now: Timestamp,
+    /// How many objects of each name there were.
+    incarnations: BTreeMap<Key, u32>,
+    now: Instant,
+    /// Whose request is answered.
+    by: &'static str,
 }
 
 /// One change of one object.
@@ -45,6 +54,10 @@ pub struct Server {
 pub struct Change {
     /// The version that it made.
     pub version: u64,
+    /// When.
+    pub at: Instant,
+    /// Whose request it was, as its client names itself.
+    pub by: &'static str,
     /// Which object.
     pub key: Key,
     /// The object before; none if it is new.
@@ -62,12 +75,20 @@ struct Who<'a> {
 
 impl Server {
     /// An empty cluster.
-    pub fn new(now: Timestamp) -> Self {
-        Self { objects: BTreeMap::new(), history: Vec::new(), version: 100, uids: 0, now }
+    pub fn new(now: Instant) -> Self {
+        Self {
+            objects: BTreeMap::new(),
+            managers: BTreeMap::new(),
+            history: Vec::new(),
+            version: 100,
+            incarnations: BTreeMap::new(),
+            now,
+            by: "",
+        }
     }
 
-    /// The wall time that objects are stamped with.
-    pub fn set_time(&mut self, now: Timestamp) {
+    /// The time that objects and changes are stamped with.
+    pub fn set_time(&mut self, now: Instant) {
         self.now = now;
     }
 
@@ -105,7 +126,8 @@ impl Server {
     }
 
     /// Answers one request of the client `agent`.
-    pub fn handle(&mut self, agent: &str, call: &Call) -> Answer {
+    pub fn handle(&mut self, agent: &'static str, call: &Call) -> Answer {
+        self.by = agent;
         let (path, query) = call.path.split_once('?').unwrap_or((&call.path, ""));
         let Some(place) = Place::read(path) else {
             return Answer::refused(404, "the server could not find the requested resource");
@@ -131,9 +153,17 @@ impl Server {
 
     fn read(&self, place: &Place) -> Answer {
         match self.live(place) {
-            Some(live) => Answer::ok(200, (**live).clone()),
+            Some(live) => {
+                let mut object = (**live).clone();
+                self.managers(place).store(&mut object);
+                Answer::ok(200, object)
+            }
             None => Answer::not_found(place),
         }
+    }
+
+    fn managers(&self, place: &Place) -> Arc<Managers> {
+        self.managers.get(&key(place)).map(Arc::clone).unwrap_or_default()
     }
 
     fn create(&mut self, who: Who<'_>, mut body: Value) -> Answer {
@@ -158,13 +188,13 @@ impl Server {
 
     /// What the server gives a new object.
     fn begin(&mut self, place: &Place, object: &mut Value) {
-        self.uids += 1;
+        let uid = self.uid(place);
         object["apiVersion"] = json!(place.resource.api_version());
         object["kind"] = json!(place.resource.kind());
         let metadata = &mut object["metadata"];
         metadata["name"] = json!(place.name);
         metadata["namespace"] = json!(place.namespace);
-        metadata["uid"] = json!(format!("00000000-0000-4000-8000-{:012x}", self.uids));
+        metadata["uid"] = json!(uid);
         metadata["creationTimestamp"] = json!(self.stamp());
         if place.resource.has_generation() {
             metadata["generation"] = json!(1);
@@ -187,7 +217,7 @@ impl Server {
                 return Answer::conflict(place, "uid mismatch: the object is not there");
             }
             let mut object = json!({ "metadata": {} });
-            let applied = match apply::apply(&object, config, &manager) {
+            let applied = match apply::apply((&object, &Managers::default()), config, &manager) {
                 Ok(applied) => applied,
                 Err(duplicate) => return untyped(&duplicate.0),
             };
@@ -198,7 +228,7 @@ impl Server {
         if let Some(answer) = not_as_seen(place, &live, config) {
             return answer;
         }
-        match apply::apply(&live, config, &manager) {
+        match apply::apply((&live, &self.managers(place)), config, &manager) {
             Ok(applied) => self.put(place, Some(&live), applied),
             Err(duplicate) => untyped(&duplicate.0),
         }
@@ -216,7 +246,7 @@ impl Server {
         }
         let mut object = (*live).clone();
         object["spec"]["replicas"] = body["spec"]["replicas"].clone();
-        let mut managers = Managers::of(&live);
+        let mut managers = (*self.managers(place)).clone();
         let count = fields::read(&json!({ "f:spec": { "f:replicas": {} } }));
         managers.take(&Manager::new(who.manager, "Apply", "scale"), &count);
         let answer = self.put(place, Some(&live), Applied { object, managers });
@@ -255,7 +285,7 @@ impl Server {
         let Some(live) = self.live(who.place).cloned() else {
             return Answer::not_found(who.place);
         };
-        let mut object = (*live).clone();
+        let mut object = self.read(who.place).body;
         match merge::operate(&mut object, operations) {
             Ok(()) => self.update(who, &live, object),
             // a failed test is told as content that is wrong.
@@ -277,23 +307,16 @@ impl Server {
         } else if who.place.resource.has_status() {
             restore(&mut object, live, "status");
         }
-        let is_given = object["metadata"]["managedFields"] != live["metadata"]["managedFields"];
         for field in ["uid", "creationTimestamp", "generation", "namespace", "name"] {
             object["metadata"][field] = live["metadata"][field].clone();
         }
-        let mut managers = Managers::of(&object);
-        if !is_given {
-            let (was, is) = (fields::of_object(live), fields::of_object(&object));
-            let changed = is
-                .iter()
-                .filter(|path| {
-                    !was.contains(*path) || fields::get(live, path) != fields::get(&object, path)
-                })
-                .cloned()
-                .collect();
-            managers.take(&Manager::new(who.manager, "Update", below), &changed);
-            managers.keep(&is);
-        }
+        let before = self.managers(who.place);
+        let given =
+            object["metadata"].as_object_mut().and_then(|meta| meta.remove("managedFields"));
+        let given = given.map(|given| Managers::of(&given));
+        let managers = given.filter(|given| *given != *before).unwrap_or_else(|| {
+            before.after_change(&Manager::new(who.manager, "Update", below), live, &object)
+        });
         self.put(who.place, Some(live), Applied { object, managers })
     }
 
@@ -327,15 +350,15 @@ impl Server {
             return Answer::ok(200, (*live).clone());
         }
         let mut object = (*live).clone();
-        let at = self.now.checked_add(jiff::SignedDuration::from_secs(grace)).unwrap_or(self.now);
-        object["metadata"]["deletionTimestamp"] = json!(stamp(at));
+        let at = self.now.after(u64::try_from(grace).unwrap_or(0) * 1_000);
+        object["metadata"]["deletionTimestamp"] = json!(stamp(at.wall()));
         object["metadata"]["deletionGracePeriodSeconds"] = json!(grace);
         if place.resource.has_generation() {
             let generation = object["metadata"]["generation"].as_i64().unwrap_or(0);
             object["metadata"]["generation"] = json!(generation + 1);
         }
-        let body = self.store(place, object);
-        Answer::ok(200, (*body).clone())
+        let managers = (*self.managers(place)).clone();
+        Answer::ok(200, (*self.store(place, object, managers)).clone())
     }
 
     /// Checks a new state of an object and stores it if it is another one.
@@ -343,129 +366,82 @@ impl Server {
         let Applied { mut object, managers } = next;
         if place.below.is_empty() {
             defaults::fill(place.resource, &mut object);
-            self.allot(place, &mut object, live);
+            allot(place, &mut object, live);
             if let Some(answer) = rules::check(place, live, &mut object) {
                 return answer;
             }
         }
-        managers.store(&mut object);
         let Some(live) = live else {
-            return Answer::ok(201, (*self.store(place, object)).clone());
+            return Answer::ok(201, (*self.store(place, object, managers)).clone());
         };
         if place.resource.has_generation() && is_other_spec(live, &object) {
             let generation = live["metadata"]["generation"].as_i64().unwrap_or(0);
             object["metadata"]["generation"] = json!(generation + 1);
         }
         object["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"].clone();
-        if object == *live {
+        if object == *live && managers == *self.managers(place) {
             return Answer::ok(200, object);
         }
         if is_to_go(&object) {
             self.remove(place);
             return Answer::ok(200, object);
         }
-        let stored = self.store(place, object);
-        Answer::ok(200, (*stored).clone())
+        Answer::ok(200, (*self.store(place, object, managers)).clone())
     }
 
-    /// Cluster addresses are the server's to give.
-    fn allot(&self, place: &Place, object: &mut Value, live: Option<&Value>) {
-        if place.resource != Resource::Watched(ObjectKind::Service) {
-            return;
-        }
-        let spec = &mut object["spec"];
-        if spec["clusterIP"].is_null() {
-            let own = format!(
-                "10.{}.{}.{}",
-                self.uids >> 16 & 255,
-                self.uids >> 8 & 255,
-                self.uids & 255
-            );
-            let before = live.map_or(Value::Null, |live| live["spec"]["clusterIP"].clone());
-            spec["clusterIP"] = if before.is_null() { json!(own) } else { before };
-        }
-        spec["clusterIPs"] = json!([spec["clusterIP"]]);
+    /// A uid that depends on what an object is, and not on what else was made before it: so runs that
+    /// differ in their order can be compared.
+    fn uid(&mut self, place: &Place) -> String {
+        let count = self.incarnations.entry(key(place)).or_default();
+        *count += 1;
+        let hex = digest::of_text(&format!("{} {count}", full_name(place)));
+        let (one, two) = hex.split_at(hex.len().min(8));
+        format!("{one:0>8}-0000-4000-8000-{two:0>12}")
     }
 
     fn live(&self, place: &Place) -> Option<&Arc<Value>> {
         self.get(place.resource, &place.namespace, &place.name)
     }
 
-    fn store(&mut self, place: &Place, mut object: Value) -> Arc<Value> {
+    fn store(&mut self, place: &Place, mut object: Value, managers: Managers) -> Arc<Value> {
         self.version += 1;
         object["metadata"]["resourceVersion"] = json!(self.version.to_string());
         let object = Arc::new(object);
-        let key = (place.resource, place.namespace.clone(), place.name.clone());
+        let key = key(place);
+        self.managers.insert(key.clone(), Arc::new(managers));
         let before = self.objects.insert(key.clone(), Arc::clone(&object));
         let after = Some(Arc::clone(&object));
-        self.history.push(Arc::new(Change { version: self.version, key, before, after }));
+        self.history.push(Arc::new(Change {
+            version: self.version,
+            at: self.now,
+            by: self.by,
+            key,
+            before,
+            after,
+        }));
         object
     }
 
     fn remove(&mut self, place: &Place) {
-        let key = (place.resource, place.namespace.clone(), place.name.clone());
+        let key = key(place);
+        self.managers.remove(&key);
         if let Some(before) = self.objects.remove(&key) {
             self.version += 1;
             let before = Some(before);
-            self.history.push(Arc::new(Change { version: self.version, key, before, after: None }));
+            self.history.push(Arc::new(Change {
+                version: self.version,
+                at: self.now,
+                by: self.by,
+                key,
+                before,
+                after: None,
+            }));
         }
     }
 
     fn stamp(&self) -> String {
-        stamp(self.now)
+        stamp(self.now.wall())
     }
-}
-
-/// Wall time as objects carry it: RFC 3339, whole seconds, UTC.
-pub fn stamp(at: Timestamp) -> String {
-    at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
-}
-
-/// the version and the uid in a request are preconditions.
-fn not_as_seen(place: &Place, live: &Value, body: &Value) -> Option<Answer> {
-    let differs = |field: &str| {
-        let sent = body["metadata"][field].as_str().filter(|text| !text.is_empty());
-        sent.is_some_and(|sent| live["metadata"][field] != sent)
-    };
-    if differs("uid") {
-        return Some(Answer::invalid(place, "metadata.uid", "Invalid value: field is immutable"));
-    }
-    let why = "the object has been modified; please apply your changes to the latest version and try again";
-    differs("resourceVersion").then(|| Answer::conflict(place, why))
-}
-
-///
-fn untyped(why: &str) -> Answer {
-    Answer::refused(500, format!("failed to create typed patch object: {why}"))
-}
-
-fn restore(object: &mut Value, live: &Value, field: &str) {
-    let Some(fields) = object.as_object_mut() else { return };
-    match live.get(field) {
-        Some(value) => fields.insert(field.to_owned(), value.clone()),
-        None => fields.remove(field),
-    };
-}
-
-/// Whether anything but metadata and status differs.
-fn is_other_spec(live: &Value, object: &Value) -> bool {
-    let of = |value: &Value| -> Vec<(String, Value)> {
-        let fields = value.as_object().into_iter().flatten();
-        fields
-            .filter(|(name, _)| !matches!(name.as_str(), "metadata" | "status"))
-            .map(|(name, value)| (name.clone(), value.clone()))
-            .collect()
-    };
-    live.get("spec") != object.get("spec") || of(live) != of(object)
-}
-
-/// An object that was to go and has lost its last finalizer.
-fn is_to_go(object: &Value) -> bool {
-    let metadata = &object["metadata"];
-    let has_finalizers = metadata["finalizers"].as_array().is_some_and(|all| !all.is_empty());
-    !metadata["deletionTimestamp"].is_null()
-        && !has_finalizers
-        && metadata["deletionGracePeriodSeconds"].as_i64().unwrap_or(0) == 0
 }
 
 #[cfg(test)]

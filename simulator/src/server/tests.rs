@@ -7,7 +7,7 @@ struct Rig(Server);
 
 impl Rig {
     fn new() -> Self {
-        Self(Server::new(Timestamp::UNIX_EPOCH))
+        Self(Server::new(Instant::default()))
     }
 
     fn ask(&mut self, kind: ObjectKind, name: &str, below: Option<&str>, ask: Ask) -> Answer {
@@ -109,6 +109,7 @@ fn what_another_posted_stays_until_its_fields_are_moved() {
     let ours = map(&json!({}), &json!({"k": "1"}));
     let stays = rig.apply(MAP, "a", ours.clone());
     assert_eq!(stays.body["data"]["old"], "1", "A-15");
+    let stays = rig.ask(MAP, "a", None, Ask::Get);
     let managed = kaspr_core::ownership::taken(&stays.body["metadata"]["managedFields"], "we");
     let patch = json!([
         {"op": "test", "path": "/metadata/resourceVersion",

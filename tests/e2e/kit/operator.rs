@@ -138,7 +138,7 @@ impl Operator {
 
     /// Whether it has looked at an app: who waits for the lease does not.
     pub(crate) fn has_worked(&self) -> bool {
-        self.log().contains("\"looked\"")
+        self.log().contains(": looked ")
     }
 
     /// Code and text of one of its pages; code 0 if it does not answer.

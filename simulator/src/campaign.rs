@@ -1,0 +1,180 @@
+//! Many runs of one story, each with other faults: all must end where the run without faults ends,
+//! and every invariant must hold at every step.
+//!
+//! Runs share their beginning: each starts from a copy of the run without faults, taken just before
+//! the pass or the event in which its fault happens.
+
+use std::collections::BTreeMap;
+
+use kaspr_core::Settings;
+use serde_json::Value;
+
+use crate::cluster::Timings;
+use crate::fault::{Fault, Faults, Gap};
+use crate::invariants::{Violation, Watchman};
+use crate::journal::Journal;
+use crate::outcome::{difference, outcome};
+use crate::run::{Broken, Run};
+use crate::story::Story;
+
+/// A story with the run that nothing disturbs, and copies of it on the way.
+pub struct Campaign<'a> {
+    story: &'a Story,
+    timings: Timings,
+    settings: Settings,
+    calm: BTreeMap<String, Value>,
+    points: Vec<Point<'a>>,
+    /// How many requests the calm run sent.
+    pub requests: u64,
+    /// The versions that it went through, from the first to the last.
+    pub versions: (u64, u64),
+}
+
+/// A copy of the calm run.
+struct Point<'a> {
+    requests: u64,
+    version: u64,
+    run: Run<'a>,
+    watchman: Watchman,
+}
+
+/// How a run ended that did not end well.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// An invariant did not hold.
+    Violated(Violation),
+    /// The story could not go on.
+    Broken(Broken),
+    /// It ended elsewhere: the first difference.
+    Elsewhere(String),
+}
+
+impl<'a> Campaign<'a> {
+    /// Runs the story without faults.
+    ///
+    /// # Errors
+    /// If that does not end well.
+    pub fn of(story: &'a Story, timings: Timings, settings: Settings) -> Result<Self, Failure> {
+        let mut run = Run::of(story, timings.clone(), settings.clone());
+        let mut watchman = Watchman::default();
+        let mut points: Vec<Point<'a>> = Vec::new();
+        let first = run.sim.cluster().server.version();
+        loop {
+            let (requests, version) = (run.sim.requests(), run.sim.cluster().server.version());
+            let is_news = points
+                .last()
+                .is_none_or(|point| (point.requests, point.version) != (requests, version));
+            if is_news && let Some(copy) = run.fork(Faults::none()) {
+                points.push(Point { requests, version, run: copy, watchman: watchman.clone() });
+            }
+            let event = run.step().map_err(Failure::Broken)?;
+            watchman.look(&run.sim.cluster()).map_err(Failure::Violated)?;
+            if event.is_none() {
+                break;
+            }
+        }
+        let calm = outcome(&run.sim.cluster());
+        let requests = run.sim.requests();
+        let last = run.sim.cluster().server.version();
+        Ok(Self { story, timings, settings, calm, points, requests, versions: (first, last) })
+    }
+
+    /// Every plan with one fault.
+    pub fn single(&self) -> Vec<Faults> {
+        let requests = (1..=self.requests)
+            .flat_map(|at| Fault::ALL.map(|fault| Faults::at_request(at, fault)));
+        let gaps = [Gap::Late(2_000), Gap::Late(60_000), Gap::Missed(90_000)];
+        let (first, last) = self.versions;
+        let changes = (first + 1..=last).flat_map(|at| gaps.map(|gap| Faults::at_change(at, gap)));
+        requests.chain(changes).collect()
+    }
+
+    /// Every plan with two faults of these sorts at two requests. What the second one meets depends on
+    /// the first.
+    pub fn pairs(&self, sorts: &[Fault]) -> impl Iterator<Item = Faults> {
+        let all = self.requests;
+        let sorts = sorts.to_vec();
+        (1..=all).flat_map(move |one| {
+            let sorts = sorts.clone();
+            (one + 1..=all + 4).flat_map(move |two| {
+                let sorts = sorts.clone();
+                sorts.clone().into_iter().flat_map(move |first| {
+                    let plan =
+                        move |second| Faults::at_request(one, first).and_at_request(two, second);
+                    sorts.clone().into_iter().map(plan)
+                })
+            })
+        })
+    }
+
+    /// One run with these faults.
+    ///
+    /// # Errors
+    /// If it does not end well.
+    pub fn run(&self, faults: &Faults) -> Result<(), Failure> {
+        let (mut run, mut watchman) = self.begin(faults);
+        loop {
+            let event = run.step().map_err(Failure::Broken)?;
+            watchman.look(&run.sim.cluster()).map_err(Failure::Violated)?;
+            if event.is_none() {
+                break;
+            }
+        }
+        match difference(&self.calm, &outcome(&run.sim.cluster())) {
+            None => Ok(()),
+            Some(what) => Err(Failure::Elsewhere(what)),
+        }
+    }
+
+    /// The story of a run with these faults, line by line.
+    pub fn story_of(&self, faults: &Faults) -> Vec<String> {
+        let mut run = Run::of(self.story, self.timings.clone(), self.settings.clone());
+        run.sim.set_faults(faults.clone());
+        let mut journal = Journal::default();
+        let mut lines = vec![format!("{}: {faults}", self.story.about)];
+        loop {
+            match run.step() {
+                Ok(Some(event)) => {
+                    let told = journal.tell(&run.sim, &event);
+                    lines.extend(told.iter().map(ToString::to_string));
+                }
+                Ok(None) => return lines,
+                Err(broken) => {
+                    lines.push(format!("{broken:?}"));
+                    return lines;
+                }
+            }
+        }
+    }
+
+    /// The same faults with every one left out that the failure does not need.
+    pub fn shrunk(&self, faults: &Faults) -> Faults {
+        let mut least = faults.clone();
+        for at in faults.requests.keys() {
+            let mut fewer = least.clone();
+            fewer.requests.remove(at);
+            if self.run(&fewer).is_err() {
+                least = fewer;
+            }
+        }
+        least
+    }
+
+    /// The last copy of the calm run before the first of these faults.
+    fn begin(&self, faults: &Faults) -> (Run<'a>, Watchman) {
+        let request = faults.requests.keys().next().copied().unwrap_or(u64::MAX);
+        let version = faults.changes.keys().next().copied().unwrap_or(u64::MAX);
+        // An event is heard some time after its change: the copy is from before the change.
+        let until = self
+            .points
+            .partition_point(|point| point.requests < request && point.version < version);
+        let point = self.points.get(until.saturating_sub(1));
+        let copy =
+            point.and_then(|point| Some((point.run.fork(faults.clone())?, point.watchman.clone())));
+        copy.unwrap_or_else(|| {
+            let mut run = Run::of(self.story, self.timings.clone(), self.settings.clone());
+            run.sim.set_faults(faults.clone());
+            (run, Watchman::default())
+        })
+    }
+}

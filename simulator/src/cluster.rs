@@ -1,0 +1,191 @@
+//! The cluster around the operator: the API server, the controllers and the node, on one clock.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use kaspr_engine::request::{Ask, Call, collection};
+use serde_json::{Value, json};
+
+use crate::clock::Instant;
+use crate::controllers::{autoscaler, claims, garbage, stateful_set};
+use crate::kubelet::Kubelet;
+use crate::server::resource::{Place, Resource};
+use crate::server::{Answer, Server};
+
+/// How long things take, in milliseconds.
+#[derive(Clone, Debug)]
+pub struct Timings {
+    /// One request to the API server.
+    pub request: u64,
+    /// From a change to the event of a watch.
+    pub event: u64,
+    /// From a change to a controller's answer to it.
+    pub controller: u64,
+    /// From a pod to its process.
+    pub pod_starts: u64,
+    /// From its process to its readiness. A worker needs 25 s to join its group (`worker.md` 6).
+    pub pod_ready: u64,
+    /// From the deletion of a pod to its end.
+    pub pod_stops: u64,
+    /// Between two looks of an autoscaler (kube-controller-manager's default: 15 s).
+    pub autoscaler: u64,
+}
+
+impl Default for Timings {
+    fn default() -> Self {
+        Self {
+            request: 3,
+            event: 4,
+            controller: 10,
+            pod_starts: 1_000,
+            pod_ready: 25_000,
+            pod_stops: 2_000,
+            autoscaler: 15_000,
+        }
+    }
+}
+
+/// A cluster. A copy of it goes its own way.
+#[derive(Clone, Debug)]
+pub struct Cluster {
+    /// The API server.
+    pub server: Server,
+    /// How long things take.
+    pub timings: Timings,
+    now: Instant,
+    kubelet: Kubelet,
+    /// Up to where the controllers have seen changes.
+    controlled: u64,
+    autoscaled: Instant,
+    /// Kinds that operators may not write.
+    forbidden: BTreeSet<String>,
+}
+
+/// How operators name themselves to the server.
+pub const OPERATOR: &str = "kaspr-operator";
+
+impl Cluster {
+    /// An empty cluster.
+    pub fn new(timings: Timings) -> Self {
+        let now = Instant::default();
+        Self {
+            server: Server::new(now),
+            timings,
+            now,
+            kubelet: Kubelet::default(),
+            controlled: 0,
+            autoscaled: now,
+            forbidden: BTreeSet::new(),
+        }
+    }
+
+    /// The instant.
+    pub fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// Lets time pass until `at`.
+    pub fn pass_until(&mut self, at: Instant) {
+        self.now = self.now.max(at);
+        self.server.set_time(self.now);
+    }
+
+    /// Whether pods with an image start and never get ready.
+    pub fn break_image(&mut self, image: &str, is_broken: bool) {
+        self.kubelet.break_image(image, is_broken);
+    }
+
+    /// Whether operators lack the right to write objects of a kind.
+    pub fn forbid(&mut self, kind: &str, is_forbidden: bool) {
+        if is_forbidden {
+            self.forbidden.insert(kind.to_owned());
+        } else {
+            self.forbidden.remove(kind);
+        }
+    }
+
+    /// A request of an operator, which takes its time and needs its rights.
+    pub(crate) fn ask_as_operator(&mut self, call: &Call) -> Answer {
+        self.pass_until(self.now.after(self.timings.request));
+        if !matches!(call.ask, Ask::Get) && self.forbidden.contains(call.kind) {
+            return Answer::refused(403, format!("the operator may not write {}", call.kind));
+        }
+        self.server.handle(OPERATOR, call)
+    }
+
+    /// Forgets the changes that all operators have heard, and the controllers have seen.
+    pub(crate) fn forget_until(&mut self, version: u64) {
+        let seen = self.controlled.min(self.kubelet.seen());
+        self.server.forget_until(version.min(seen));
+    }
+
+    /// Lets the controllers and the node do what is due now. Says whether anything moved.
+    pub fn control(&mut self) -> bool {
+        let before = self.server.version();
+        self.kubelet.step(&mut self.server, &self.timings, self.now);
+        if self.controllers_due().is_some_and(|at| at <= self.now) {
+            self.controlled = before;
+            claims::step(&mut self.server);
+            stateful_set::step(&mut self.server);
+            garbage::step(&mut self.server);
+        }
+        if self.autoscaled.after(self.timings.autoscaler) <= self.now {
+            self.autoscaled = self.now;
+            autoscaler::step(&mut self.server);
+        }
+        self.server.version() != before
+    }
+
+    /// When something happens here by itself.
+    pub fn next_event(&self) -> Option<Instant> {
+        let autoscaler = (self.server.all(AUTOSCALER).next().is_some())
+            .then(|| self.autoscaled.after(self.timings.autoscaler));
+        [self.controllers_due(), self.kubelet.next_event(), autoscaler].into_iter().flatten().min()
+    }
+
+    /// When the controllers act on what changed last, if anything did.
+    fn controllers_due(&self) -> Option<Instant> {
+        let last = self.server.since(self.controlled).last()?;
+        Some(last.at.after(self.timings.controller))
+    }
+
+    /// Somebody creates or applies an object, as `kubectl apply --server-side` does.
+    pub fn apply(&mut self, manifest: &Value) -> Answer {
+        let Some(resource) = manifest["kind"].as_str().and_then(Resource::of_kind) else {
+            return Answer::refused(404, "no such kind");
+        };
+        let meta = |field: &str| manifest["metadata"][field].as_str().unwrap_or_default();
+        let namespace = Some(meta("namespace")).filter(|name| !name.is_empty());
+        let path =
+            collection(&resource.api_version(), namespace.unwrap_or("default"), resource.plural());
+        let path = format!("{path}/{}?fieldManager=people&force=true", meta("name"));
+        self.ask(resource, path, Ask::Apply(manifest.clone()))
+    }
+
+    /// Somebody changes an object by a merge patch.
+    pub fn edit(&mut self, place: &Place, patch: Value) -> Answer {
+        self.ask(place.resource, path_of(place), Ask::Merge(patch))
+    }
+
+    /// Somebody deletes an object.
+    pub fn delete(&mut self, place: &Place) -> Answer {
+        self.ask(place.resource, path_of(place), Ask::Delete(json!({})))
+    }
+
+    /// One object.
+    pub fn get(&self, place: &Place) -> Option<&Arc<Value>> {
+        self.server.get(place.resource, &place.namespace, &place.name)
+    }
+
+    fn ask(&mut self, resource: Resource, path: String, ask: Ask) -> Answer {
+        self.server.handle("people", &Call { kind: resource.kind(), path, ask })
+    }
+}
+
+const AUTOSCALER: Resource = Resource::Watched(kaspr_core::ObjectKind::Autoscaler);
+
+fn path_of(place: &Place) -> String {
+    let path = collection(&place.resource.api_version(), &place.namespace, place.resource.plural());
+    let below = if place.below.is_empty() { String::new() } else { format!("/{}", place.below) };
+    format!("{path}/{}{below}", place.name)
+}

@@ -1,0 +1,435 @@
+//! One process of the operator in the simulated cluster: the production engine behind [`Site`].
+
+use std::future::{pending, poll_fn};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
+use std::time::Duration;
+
+use kaspr_core::outcome::Refusal;
+use kaspr_core::time::{Now, Uptime};
+use kaspr_core::{ObjectKind, Settings};
+use kaspr_effects::Clock;
+use kaspr_engine::Site;
+use kaspr_engine::cache::{Due, Scope, Store};
+use kaspr_engine::feed::{Event, Feed};
+use kaspr_engine::gate::Gate;
+use kaspr_engine::memory::Memory;
+use kaspr_engine::object::label;
+use kaspr_engine::outdated::Outdated;
+use kaspr_engine::request::{Ask, Call, Failure};
+use kaspr_engine::schedule::{After, Lane, Schedule, Taken};
+use kaspr_engine::{keys, object};
+use serde_json::Value;
+
+use crate::clock::Instant;
+use crate::cluster::Cluster;
+use crate::fault::{Fault, Faults, Gap};
+use crate::server::resource::Resource;
+use crate::server::{Answer, Change};
+
+/// The faults that are still to come, and how many requests there were.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Trouble {
+    pub(crate) faults: Faults,
+    pub(crate) requests: u64,
+}
+
+/// What all processes share.
+#[derive(Clone, Debug)]
+pub(crate) struct Ground {
+    pub(crate) cluster: Arc<Mutex<Cluster>>,
+    pub(crate) trouble: Arc<Mutex<Trouble>>,
+}
+
+impl Ground {
+    pub(crate) fn cluster(&self) -> MutexGuard<'_, Cluster> {
+        lock(&self.cluster)
+    }
+
+    pub(crate) fn trouble(&self) -> MutexGuard<'_, Trouble> {
+        lock(&self.trouble)
+    }
+
+    /// The same, on its own from now on.
+    pub(crate) fn copy(&self) -> Self {
+        Self {
+            cluster: Arc::new(Mutex::new(self.cluster().clone())),
+            trouble: Arc::new(Mutex::new(self.trouble().clone())),
+        }
+    }
+}
+
+/// One process.
+#[derive(Debug)]
+pub(crate) struct Process {
+    pub(crate) name: String,
+    ground: Ground,
+    settings: Settings,
+    began: Instant,
+    state: Mutex<State>,
+    store: Mutex<Store>,
+    memory: Mutex<Memory>,
+    gate: Mutex<Gate>,
+    outdated: Mutex<Outdated>,
+    schedule: Mutex<Schedule>,
+}
+
+/// How the process itself does.
+#[derive(Clone, Debug, Default)]
+struct State {
+    feeds: Vec<Feed>,
+    /// Up to where changes were heard.
+    heard: u64,
+    /// Nothing is heard before this instant.
+    deaf_until: Option<Instant>,
+    /// Watches that list anew, and when.
+    relists: Vec<(ObjectKind, Instant)>,
+    /// It ended.
+    is_dead: bool,
+    /// It stands still until then.
+    stands_until: Option<Instant>,
+    /// Somebody else leads.
+    is_deposed: bool,
+}
+
+impl Process {
+    /// Starts one, which lists everything at once.
+    pub(crate) fn start(name: &str, ground: &Ground, settings: &Settings) -> Arc<Self> {
+        let scopes = ObjectKind::ALL.map(|kind| (kind, Scope::All));
+        let quiet = Duration::from_millis(settings.settle_millis);
+        let began = ground.cluster().now();
+        let process = Self {
+            name: name.to_owned(),
+            ground: ground.clone(),
+            settings: settings.clone(),
+            began,
+            state: Mutex::default(),
+            store: Mutex::new(Store::new(scopes.clone(), quiet)),
+            memory: Mutex::default(),
+            gate: Mutex::default(),
+            outdated: Mutex::default(),
+            schedule: Mutex::new(Schedule::new(began.0)),
+        };
+        {
+            let mut state = lock(&process.state);
+            state.feeds = scopes.map(|(kind, scope)| Feed::new(kind, scope)).into();
+            let version = ground.cluster().server.version();
+            state.heard = version;
+            for feed in &mut state.feeds {
+                process.list(feed);
+            }
+        }
+        let keys = process.store().keys();
+        process.due(keys, Lane::Backlog);
+        Arc::new(process)
+    }
+
+    /// The same process on another ground.
+    pub(crate) fn copy(&self, ground: &Ground) -> Arc<Self> {
+        Arc::new(Self {
+            name: self.name.clone(),
+            ground: ground.clone(),
+            settings: self.settings.clone(),
+            began: self.began,
+            state: copy(&self.state),
+            store: copy(&self.store),
+            memory: copy(&self.memory),
+            gate: copy(&self.gate),
+            outdated: copy(&self.outdated),
+            schedule: copy(&self.schedule),
+        })
+    }
+
+    /// A consistent list of one kind, as of now.
+    fn list(&self, feed: &mut Feed) {
+        let (now, cluster) = (self.uptime(), self.ground.cluster());
+        let mut store = self.store();
+        feed.forget();
+        feed.begin_list(now, &mut store);
+        let selector = keys::selector(feed.kind);
+        for (_, object) in cluster.server.all(Resource::Watched(feed.kind)) {
+            if is_selected(selector.as_deref(), object) {
+                let wake = feed.take(Event::Put(bare(object)), &mut store, now);
+                lock(&self.schedule).wake(&wake, now);
+            }
+        }
+        let version = cluster.server.version().to_string();
+        let wake = feed.take(Event::Listed(version), &mut store, now);
+        lock(&self.schedule).wake(&wake, now);
+    }
+
+    /// Hears what is due. Says whether there was anything.
+    pub(crate) fn hear(&self) -> bool {
+        let mut state = lock(&self.state);
+        let now = self.ground.cluster().now();
+        let mut heard = false;
+        let (due, rest) = state.relists.drain(..).partition(|(_, at)| *at <= now);
+        state.relists = rest;
+        for (kind, _) in &due {
+            heard = true;
+            if let Some(feed) = state.feeds.iter_mut().find(|feed| feed.kind == *kind) {
+                self.list(feed);
+            }
+        }
+        if state.deaf_until.is_some_and(|until| until > now) {
+            return heard;
+        }
+        let changes: Vec<Arc<Change>> = {
+            let cluster = self.ground.cluster();
+            let pause = cluster.timings.event;
+            let changes = cluster.server.since(state.heard).iter();
+            changes.take_while(|change| change.at.after(pause) <= now).cloned().collect()
+        };
+        for change in changes {
+            let gap = self.ground.trouble().faults.changes.remove(&change.version);
+            match gap {
+                Some(Gap::Late(millis)) => {
+                    state.deaf_until = Some(now.after(millis));
+                    return heard;
+                }
+                Some(Gap::Missed(millis)) => {
+                    if let Resource::Watched(kind) = change.key.0 {
+                        state.relists.push((kind, now.after(millis)));
+                    }
+                }
+                None => self.hear_one(&mut state, &change),
+            }
+            state.heard = change.version;
+            heard = true;
+        }
+        heard
+    }
+
+    fn hear_one(&self, state: &mut State, change: &Change) {
+        let Resource::Watched(kind) = change.key.0 else { return };
+        let Some(feed) = state.feeds.iter_mut().find(|feed| feed.kind == kind) else { return };
+        let selector = keys::selector(kind);
+        let seen = |object: &Option<Arc<Value>>| {
+            object.clone().filter(|object| is_selected(selector.as_deref(), object))
+        };
+        let event = match (seen(&change.before), seen(&change.after)) {
+            (_, Some(after)) => Event::Put(bare(&after)),
+            (Some(before), None) => {
+                // What leaves the view is told with the version in which it left.
+                let mut gone = bare(&before);
+                gone["metadata"]["resourceVersion"] = change.version.to_string().into();
+                Event::Deleted(gone)
+            }
+            (None, None) => Event::Bookmark(change.version.to_string()),
+        };
+        let now = self.uptime();
+        let wake = feed.take(event, &mut self.store(), now);
+        lock(&self.schedule).wake(&wake, now);
+    }
+
+    /// When something is next to be heard.
+    pub(crate) fn next_hearing(&self) -> Option<Instant> {
+        let state = lock(&self.state);
+        let cluster = self.ground.cluster();
+        let change = cluster.server.since(state.heard).first();
+        let change = change.map(|change| change.at.after(cluster.timings.event));
+        let change = change.map(|at| at.max(state.deaf_until.unwrap_or_default()));
+        let relists = state.relists.iter().map(|(_, at)| *at);
+        relists.chain(change).min()
+    }
+
+    /// Whether its watches work and it has heard all there is.
+    pub(crate) fn is_caught_up(&self) -> bool {
+        let state = lock(&self.state);
+        let cluster = self.ground.cluster();
+        let is_deaf = state.deaf_until.is_some_and(|until| until > cluster.now());
+        !is_deaf && state.relists.is_empty() && state.heard == cluster.server.version()
+    }
+
+    /// Up to where changes were heard.
+    pub(crate) fn heard(&self) -> u64 {
+        lock(&self.state).heard
+    }
+
+    /// The key whose turn it is, if one is due.
+    pub(crate) fn next(&self) -> Option<Taken> {
+        let now = self.uptime();
+        if lock(&self.gate).closed_until(now).is_some() {
+            return None;
+        }
+        lock(&self.schedule).next(now)
+    }
+
+    /// When a key is due by time alone, or the gate opens.
+    pub(crate) fn next_turn(&self) -> Option<Instant> {
+        let gate = lock(&self.gate).closed_until(self.uptime());
+        let schedule = lock(&self.schedule);
+        let waits = schedule.waiting().next().is_some();
+        let turn = if waits { Some(self.uptime()) } else { schedule.next_timer() };
+        let at = turn.map(|at| gate.map_or(at, |gate| gate.max(at)));
+        at.map(|at| self.began.after(at.0))
+    }
+
+    pub(crate) fn done(&self, taken: &Taken, after: After) {
+        let now = self.uptime();
+        lock(&self.schedule).done(&taken.key, after, now);
+    }
+
+    pub(crate) fn is_dead(&self) -> bool {
+        lock(&self.state).is_dead
+    }
+
+    pub(crate) fn stands_until(&self) -> Option<Instant> {
+        lock(&self.state).stands_until
+    }
+
+    /// Ends it, as a crash would.
+    pub(crate) fn crash(&self) {
+        lock(&self.state).is_dead = true;
+    }
+
+    /// Somebody else leads from now on.
+    pub(crate) fn depose(&self) {
+        lock(&self.state).is_deposed = true;
+    }
+
+    pub(crate) fn is_deposed(&self) -> bool {
+        lock(&self.state).is_deposed
+    }
+
+    /// Stands still for a while.
+    async fn stand(&self, millis: u64) {
+        let until = self.ground.cluster().now().after(millis);
+        lock(&self.state).stands_until = Some(until);
+        poll_fn(
+            |_| {
+                if self.ground.cluster().now() < until { Poll::Pending } else { Poll::Ready(()) }
+            },
+        )
+        .await;
+        lock(&self.state).stands_until = None;
+    }
+
+    /// Sends a request that arrives.
+    fn arrive(&self, call: &Call) -> Answer {
+        self.ground.cluster().ask_as_operator(call)
+    }
+
+    async fn die(&self) -> Result<Value, Failure> {
+        self.crash();
+        pending().await
+    }
+}
+
+impl Clock for Process {
+    fn now(&self) -> Now {
+        let now = self.ground.cluster().now();
+        Now { wall: now.wall(), uptime: Uptime(now.since(self.began)) }
+    }
+}
+
+impl Site for Process {
+    async fn send(&self, call: Call) -> Result<Value, Failure> {
+        let fault = {
+            let mut trouble = self.ground.trouble();
+            trouble.requests += 1;
+            let number = trouble.requests;
+            trouble.faults.requests.remove(&number)
+        };
+        let lost = || Err(Failure::new(Refusal::AnswerLost, "no answer"));
+        match fault {
+            None => told(self.arrive(&call)),
+            Some(Fault::CrashBefore) => self.die().await,
+            Some(Fault::CrashAfter) => {
+                self.arrive(&call);
+                self.die().await
+            }
+            Some(Fault::Lost) => lost(),
+            Some(Fault::AnswerLost) => {
+                self.arrive(&call);
+                lost()
+            }
+            Some(Fault::Refused(code)) => told(Answer::refused(code, "refused by the simulation")),
+            Some(Fault::Pruned) => {
+                let answer = self.arrive(&pruned(call));
+                told(answer)
+            }
+            Some(Fault::Stands(millis)) => {
+                self.stand(millis).await;
+                told(self.arrive(&call))
+            }
+        }
+    }
+
+    fn may_act(&self) -> bool {
+        !self.is_deposed()
+    }
+
+    fn store(&self) -> MutexGuard<'_, Store> {
+        lock(&self.store)
+    }
+
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        lock(&self.memory)
+    }
+
+    fn gate(&self) -> MutexGuard<'_, Gate> {
+        lock(&self.gate)
+    }
+
+    fn outdated(&self) -> MutexGuard<'_, Outdated> {
+        lock(&self.outdated)
+    }
+
+    fn due(&self, keys: Due, lane: Lane) {
+        let now = self.uptime();
+        let mut schedule = lock(&self.schedule);
+        for key in &keys {
+            schedule.due(key, lane, now);
+        }
+    }
+
+    fn refresh(&self, kinds: &[ObjectKind], _: &str) {
+        let now = self.ground.cluster().now();
+        lock(&self.state).relists.extend(kinds.iter().map(|kind| (*kind, now.after(1))));
+    }
+
+    fn found_outdated(&self, _: ObjectKind, _: &str) {}
+
+    fn settings(&self) -> &Settings {
+        &self.settings
+    }
+}
+
+/// A status write without the fields that an older definition lacks.
+fn pruned(call: Call) -> Call {
+    let Ask::Merge(mut body) = call.ask else { return call };
+    if let Some(status) = body["status"].as_object_mut() {
+        status.remove("rollout");
+        status.remove("template");
+    }
+    Call { ask: Ask::Merge(body), ..call }
+}
+
+fn told(answer: Answer) -> Result<Value, Failure> {
+    if answer.is_good() {
+        return Ok(answer.body);
+    }
+    Err(Failure::answered(answer.code, Some(answer.body), ""))
+}
+
+fn is_selected(selector: Option<&str>, object: &Value) -> bool {
+    selector.is_none_or(|selector| {
+        selector.split_once('=').is_some_and(|(name, value)| label(object, name) == Some(value))
+    })
+}
+
+/// The object as a watch hands it on, without what is never read.
+fn bare(object: &Value) -> Value {
+    let mut body = object.clone();
+    object::drop_unread(&mut body);
+    body
+}
+
+fn copy<T: Clone>(mutex: &Mutex<T>) -> Mutex<T> {
+    Mutex::new(lock(mutex).clone())
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,201 @@
+//! One run of a story: what people do in it, and when.
+
+use kaspr_core::Settings;
+use serde_json::Value;
+
+use crate::clock::Instant;
+use crate::cluster::Timings;
+use crate::fault::Faults;
+use crate::simulation::{Happened, Simulation};
+use crate::story::{Step, Story};
+
+/// A story under way. A copy of it goes its own way.
+pub struct Run<'a> {
+    /// The cluster and its operators.
+    pub sim: Simulation,
+    story: &'a Story,
+    next: usize,
+    /// What is waited for.
+    waits: Option<Waits>,
+    /// When something happened last that is no mere passing of time.
+    stirred: Instant,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Waits {
+    Until(Instant),
+    Rest { since: Instant },
+}
+
+/// What a run gives at each step.
+#[derive(Debug)]
+pub enum Event {
+    /// People, or chance, did something: the number of the step, and its words.
+    Told(usize, String),
+    /// Something happened in the cluster.
+    Happened(Happened),
+}
+
+/// Why a run ended before its story did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Broken {
+    /// The cluster never came to rest in this step.
+    NeverRests(usize),
+    /// The cluster refused what people did in this step.
+    Refused(usize, String),
+}
+
+/// Nothing happened for so many milliseconds: longer than any counter waits.
+const REST: u64 = 40_000;
+/// A cluster that is quiet, but whose operators have not heard all, is looked at again after so many.
+const REST_LOOK: u64 = 1_000;
+/// A cluster that is not at rest after so many milliseconds never will be.
+const REST_MAX: u64 = 4 * 60 * 60 * 1_000;
+
+impl<'a> Run<'a> {
+    /// The beginning of a story.
+    pub fn of(story: &'a Story, timings: Timings, settings: Settings) -> Self {
+        let names: Vec<&str> = story.operators.iter().map(String::as_str).collect();
+        let sim = Simulation::new(timings, settings, &names);
+        Self { sim, story, next: 0, waits: None, stirred: Instant::default() }
+    }
+
+    /// The same run, with other faults from here on; none while a pass is under way.
+    pub fn fork(&self, faults: Faults) -> Option<Self> {
+        let mut sim = self.sim.fork()?;
+        sim.set_faults(faults);
+        Some(Self {
+            sim,
+            story: self.story,
+            next: self.next,
+            waits: self.waits,
+            stirred: self.stirred,
+        })
+    }
+
+    /// The next event; none at the end of the story.
+    ///
+    /// # Errors
+    /// If the story cannot go on.
+    pub fn step(&mut self) -> Result<Option<Event>, Broken> {
+        let now = self.sim.cluster().now();
+        if let Some(waits) = self.waits
+            && !self.is_over(waits, now)?
+        {
+            let limit = match waits {
+                Waits::Until(at) => at,
+                Waits::Rest { .. } => self.stirred.after(REST).max(now.after(REST_LOOK)),
+            };
+            let happened = self.sim.step(limit);
+            if stirs(&happened) || !self.sim.is_caught_up() {
+                self.stirred = self.sim.cluster().now();
+            }
+            return Ok(Some(Event::Happened(happened)));
+        }
+        self.waits = None;
+        let Some(step) = self.story.steps.get(self.next) else { return Ok(None) };
+        let words = self.act(step)?;
+        self.next += 1;
+        Ok(Some(Event::Told(self.next, words)))
+    }
+
+    fn is_over(&self, waits: Waits, now: Instant) -> Result<bool, Broken> {
+        match waits {
+            Waits::Until(at) => Ok(at <= now),
+            Waits::Rest { since } if now.since(since) > REST_MAX => {
+                Err(Broken::NeverRests(self.next))
+            }
+            Waits::Rest { since } => {
+                let is_quiet = now.since(self.stirred.max(since)) >= REST;
+                Ok(is_quiet && self.sim.is_caught_up())
+            }
+        }
+    }
+
+    /// Does what a step says; its words.
+    fn act(&mut self, step: &Step) -> Result<String, Broken> {
+        let now = self.sim.cluster().now();
+        self.stirred = now;
+        let number = self.next + 1;
+        let refused = |what: &Value| Broken::Refused(number, what.to_string());
+        Ok(match step {
+            Step::Apply(given) => {
+                let mut names = Vec::new();
+                for given in given {
+                    let manifest = given.manifest();
+                    let answer = self.sim.cluster().apply(&manifest);
+                    if !answer.is_good() {
+                        return Err(refused(&answer.body["message"]));
+                    }
+                    names.push(title(&manifest));
+                }
+                format!("apply {}", names.join(", "))
+            }
+            Step::Edit(edit) => {
+                let (place, patch) = edit.patch().ok_or_else(|| refused(&Value::Null))?;
+                let answer = self.sim.cluster().edit(&place, patch.clone());
+                if !answer.is_good() {
+                    return Err(refused(&answer.body["message"]));
+                }
+                format!("edit {} {}: {patch}", place.resource.kind(), place.name)
+            }
+            Step::Delete(named) => {
+                let place = named.place().ok_or_else(|| refused(&Value::Null))?;
+                self.sim.cluster().delete(&place);
+                format!("delete {} {}", place.resource.kind(), place.name)
+            }
+            Step::Break(image) => {
+                self.sim.cluster().break_image(image, true);
+                format!("pods with {image} never get ready")
+            }
+            Step::Mend(image) => {
+                self.sim.cluster().break_image(image, false);
+                format!("pods with {image} get ready again")
+            }
+            Step::Wait(seconds) => {
+                self.waits = Some(Waits::Until(now.after(seconds * 1_000)));
+                format!("{seconds} s pass")
+            }
+            Step::Rest => {
+                self.waits = Some(Waits::Rest { since: now });
+                "wait until all is at rest".to_owned()
+            }
+            Step::Crash(name) => {
+                self.sim.crash(name);
+                format!("{name} crashes")
+            }
+            Step::Start(name) => {
+                self.sim.join(name);
+                format!("{name} starts")
+            }
+            Step::Depose(name) => {
+                self.sim.depose(name);
+                format!("{name} does not lead any more")
+            }
+            Step::Forbid(kind) => {
+                self.sim.cluster().forbid(kind, true);
+                format!("operators may not write objects of kind {kind}")
+            }
+            Step::Allow(kind) => {
+                self.sim.cluster().forbid(kind, false);
+                format!("operators may write objects of kind {kind} again")
+            }
+        })
+    }
+}
+
+/// Whether something was done; a look that finds nothing to do is none.
+fn stirs(happened: &Happened) -> bool {
+    match happened {
+        Happened::Quiet | Happened::Nothing => false,
+        Happened::Passed { passed, .. } => {
+            passed.report.as_ref().is_ok_and(|report| !report.sent.is_empty())
+        }
+        Happened::Controllers | Happened::Crashed { .. } | Happened::Started { .. } => true,
+    }
+}
+
+fn title(object: &Value) -> String {
+    let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    format!("{} {}", text("/kind"), text("/metadata/name"))
+}

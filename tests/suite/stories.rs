@@ -1,0 +1,55 @@
+//! Stories on the simulated cluster: each is told step by step, with reasons, and a person has reviewed
+//! what is told.
+
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use kaspr_core::Settings;
+use kaspr_simulator::cluster::Timings;
+use kaspr_simulator::journal::Journal;
+use kaspr_simulator::run::Run;
+use kaspr_simulator::story::Story;
+
+pub(crate) fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/stories")
+}
+
+pub(crate) fn read(path: &Path) -> Story {
+    let text = fs::read_to_string(path).unwrap();
+    Story::read(&text).unwrap_or_else(|why| panic!("{}: {why}", path.display()))
+}
+
+fn told(story: &Story) -> String {
+    let mut run = Run::of(story, Timings::default(), Settings::default());
+    let mut journal = Journal::default();
+    let mut text = format!("# {}\n", story.about);
+    while let Some(event) = run.step().unwrap() {
+        for line in journal.tell(&run.sim, &event) {
+            let _ = writeln!(text, "{line}");
+        }
+    }
+    text
+}
+
+#[test]
+fn stories_are_told_as_reviewed() {
+    insta::glob!("../../fixtures/stories", "*.yaml", |path| {
+        let mut settings = insta::Settings::clone_current();
+        settings.set_prepend_module_to_snapshot(false);
+        settings.set_omit_expression(true);
+        settings.set_snapshot_path(path.parent().unwrap());
+        settings.remove_input_file();
+        settings.remove_snapshot_suffix();
+        settings.bind(|| {
+            let name = path.file_stem().unwrap().to_str().unwrap();
+            insta::assert_snapshot!(name, told(&read(path)));
+        });
+    });
+}
+
+#[test]
+fn the_same_story_is_told_in_the_same_words() {
+    let story = read(&folder().join("two_operators.yaml"));
+    assert_eq!(told(&story), told(&story));
+}
