@@ -25,6 +25,10 @@ faults:
     KASPR_E2E_LONG=1 KASPR_E2E_FAULT_SECONDS=60 KASPR_E2E_OUTAGE_SECONDS=300 \
     KASPR_E2E_STORM_SECONDS=60 KASPR_E2E_EVERY_REQUEST=1 cargo xtask test --test e2e -- faults
 
+# every story with faults at any two requests, for ten minutes
+campaign:
+    KASPR_CAMPAIGN_SECONDS=600 cargo xtask test --test suite -- --nocapture campaign
+
 # look at changed snapshots one by one (needs cargo-insta)
 review:
     cargo insta review
@@ -33,9 +37,9 @@ review:
 generate:
     cargo xtask generate
 
-# the operator at work, step by step
-demo:
-    cargo xtask demo
+# the operator at work in a simulated cluster
+demo *ARGS:
+    cargo run -p kaspr-runtime -- demo {{ ARGS }}
 
 # a control plane to try things on; `just down` ends it
 up:

@@ -26,10 +26,35 @@ pub enum Command {
     Render(RenderArgs),
     /// Judges Kaspr manifests by the operator's own rules, without a cluster
     Check(CheckArgs),
+    /// Shows the operator at work in a simulated cluster, without any other
+    Demo(DemoArgs),
+    /// Tells a story of your own in a simulated cluster: what is applied, edited, broken, and what follows
+    Simulate(SimulateArgs),
     /// Prints the custom resource definitions
     Crds,
     /// Prints the version
     Version,
+}
+
+/// How to show it.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct DemoArgs {
+    /// Without pauses
+    #[arg(long)]
+    pub fast: bool,
+    /// How long things take in the cluster differs by it; the same seed, the same text
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+}
+
+/// Which story.
+#[derive(Clone, Debug, Args)]
+pub struct SimulateArgs {
+    /// A file as docs/simulation.md describes it
+    pub file: PathBuf,
+    /// How long things take in the cluster differs by it; the same seed, the same text
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
 }
 
 /// What to render.

@@ -34,6 +34,8 @@ pub struct Line {
 /// How a line reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tone {
+    /// What comes.
+    Heading,
     /// Somebody did something.
     Act,
     /// It did not work, or something broke.
@@ -59,7 +61,9 @@ impl Journal {
         let at = sim.cluster().now();
         let line = |who: &str, what: String, tone| Line { at, who: who.to_owned(), what, tone };
         let mut lines = match event {
-            Event::Told(_, words) => vec![line("people", words.clone(), Tone::Act)],
+            Event::Told { words, .. } if words.is_empty() => Vec::new(),
+            Event::Told { words, is_heading: true } => vec![line("", words.clone(), Tone::Heading)],
+            Event::Told { words, .. } => vec![line("people", words.clone(), Tone::Act)],
             Event::Happened(Happened::Crashed { operator }) => {
                 vec![line(operator, "crashes".to_owned(), Tone::Bad)]
             }

@@ -30,8 +30,13 @@ enum Waits {
 /// What a run gives at each step.
 #[derive(Debug)]
 pub enum Event {
-    /// People, or chance, did something: the number of the step, and its words.
-    Told(usize, String),
+    /// People, or chance, did something; or the story says what comes.
+    Told {
+        /// In words.
+        words: String,
+        /// Whether it is for the reader alone.
+        is_heading: bool,
+    },
     /// Something happened in the cluster.
     Happened(Happened),
 }
@@ -96,7 +101,8 @@ impl<'a> Run<'a> {
         let Some(step) = self.story.steps.get(self.next) else { return Ok(None) };
         let words = self.act(step)?;
         self.next += 1;
-        Ok(Some(Event::Told(self.next, words)))
+        let is_heading = matches!(step, Step::Tell(_));
+        Ok(Some(Event::Told { words, is_heading }))
     }
 
     fn is_over(&self, waits: Waits, now: Instant) -> Result<bool, Broken> {
@@ -119,6 +125,7 @@ impl<'a> Run<'a> {
         let number = self.next + 1;
         let refused = |what: &Value| Broken::Refused(number, what.to_string());
         Ok(match step {
+            Step::Tell(words) => words.clone(),
             Step::Apply(given) => {
                 let mut names = Vec::new();
                 for given in given {
@@ -158,7 +165,8 @@ impl<'a> Run<'a> {
             }
             Step::Rest => {
                 self.waits = Some(Waits::Rest { since: now });
-                "wait until all is at rest".to_owned()
+                // What follows says it.
+                String::new()
             }
             Step::Crash(name) => {
                 self.sim.crash(name);

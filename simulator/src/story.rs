@@ -28,6 +28,8 @@ fn one() -> Vec<String> {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Step {
+    /// A sentence for the reader.
+    Tell(String),
     /// Objects are applied, one after the other, at once.
     Apply(Vec<Given>),
     /// A merge patch of one object.

@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod crds;
+pub mod demo;
 pub mod render;
 pub mod run;
 pub mod version;
@@ -35,6 +36,8 @@ pub fn execute(cli: Cli) -> ExitCode {
         Command::Run(args) => run::execute(&args),
         Command::Render(args) => render::execute(&args),
         Command::Check(args) => check::execute(&args),
+        Command::Demo(args) => demo::demo(&args),
+        Command::Simulate(args) => demo::simulate(&args),
         Command::Crds => crds::execute(),
         Command::Version => version::execute(),
     };
