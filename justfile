@@ -29,6 +29,10 @@ faults:
 campaign:
     KASPR_CAMPAIGN_SECONDS=600 cargo xtask test --test suite -- --nocapture campaign
 
+# break the operator in one place at a time, and see that the suite notices
+mutants:
+    cargo xtask mutants
+
 # look at changed snapshots one by one (needs cargo-insta)
 review:
     cargo insta review

@@ -84,6 +84,8 @@ pub struct Cluster {
     autoscaled: Instant,
     /// Kinds that operators may not write.
     forbidden: BTreeSet<String>,
+    /// Kinds that operators cannot list.
+    hidden: BTreeSet<String>,
 }
 
 /// How operators name themselves to the server.
@@ -101,6 +103,7 @@ impl Cluster {
             controlled: 0,
             autoscaled: now,
             forbidden: BTreeSet::new(),
+            hidden: BTreeSet::new(),
         }
     }
 
@@ -127,6 +130,19 @@ impl Cluster {
         } else {
             self.forbidden.remove(kind);
         }
+    }
+
+    /// Whether operators cannot list objects of a kind.
+    pub fn hide(&mut self, kind: &str, is_hidden: bool) {
+        if is_hidden {
+            self.hidden.insert(kind.to_owned());
+        } else {
+            self.hidden.remove(kind);
+        }
+    }
+
+    pub(crate) fn is_hidden(&self, kind: &str) -> bool {
+        self.hidden.contains(kind)
     }
 
     /// A request of an operator, which takes its time and needs its rights.

@@ -10,7 +10,7 @@ use kaspr_core::time::{Now, Uptime};
 use kaspr_core::{ObjectKind, Settings};
 use kaspr_effects::Clock;
 use kaspr_engine::Site;
-use kaspr_engine::cache::{Due, Scope, Store};
+use kaspr_engine::cache::{Due, Listing, Scope, Store};
 use kaspr_engine::feed::{Event, Feed};
 use kaspr_engine::gate::Gate;
 use kaspr_engine::memory::Memory;
@@ -115,8 +115,9 @@ impl Process {
             state.feeds = scopes.map(|(kind, scope)| Feed::new(kind, scope)).into();
             let version = ground.cluster().server.version();
             state.heard = version;
-            for feed in &mut state.feeds {
-                process.list(feed);
+            let State { feeds, relists, .. } = &mut *state;
+            for feed in feeds {
+                relists.extend(process.list(feed));
             }
         }
         let keys = process.store().keys();
@@ -140,11 +141,16 @@ impl Process {
         })
     }
 
-    /// A consistent list of one kind, as of now.
-    fn list(&self, feed: &mut Feed) {
+    /// A consistent list of one kind, as of now; when it is tried again, if it is refused.
+    fn list(&self, feed: &mut Feed) -> Option<(ObjectKind, Instant)> {
         let (now, cluster) = (self.uptime(), self.ground.cluster());
         let mut store = self.store();
         feed.forget();
+        if cluster.is_hidden(feed.kind.kind()) {
+            let wake = feed.refuse(Listing::Forbidden, &mut store);
+            lock(&self.schedule).wake(&wake, now);
+            return Some((feed.kind, cluster.now().after(LISTS_AGAIN)));
+        }
         feed.begin_list(now, &mut store);
         let selector = keys::selector(feed.kind);
         for (_, object) in cluster.server.all(Resource::Watched(feed.kind)) {
@@ -156,6 +162,7 @@ impl Process {
         let version = cluster.server.version().to_string();
         let wake = feed.take(Event::Listed(version), &mut store, now);
         lock(&self.schedule).wake(&wake, now);
+        None
     }
 
     /// Hears what is due. Says whether there was anything.
@@ -163,12 +170,13 @@ impl Process {
         let mut state = lock(&self.state);
         let now = self.ground.cluster().now();
         let mut heard = false;
-        let (due, rest) = state.relists.drain(..).partition(|(_, at)| *at <= now);
-        state.relists = rest;
-        for (kind, _) in &due {
+        let State { feeds, relists, .. } = &mut *state;
+        let (due, rest): (Vec<_>, Vec<_>) = relists.drain(..).partition(|(_, at)| *at <= now);
+        *relists = rest;
+        for (kind, _) in due {
             heard = true;
-            if let Some(feed) = state.feeds.iter_mut().find(|feed| feed.kind == *kind) {
-                self.list(feed);
+            if let Some(feed) = feeds.iter_mut().find(|feed| feed.kind == kind) {
+                relists.extend(self.list(feed));
             }
         }
         if state.deaf_until.is_some_and(|until| until > now) {
@@ -202,7 +210,8 @@ impl Process {
 
     fn hear_one(&self, state: &mut State, change: &Change) {
         let Resource::Watched(kind) = change.key.0 else { return };
-        let Some(feed) = state.feeds.iter_mut().find(|feed| feed.kind == kind) else { return };
+        let is_heard = |feed: &&mut Feed| feed.kind == kind && feed.version().is_some();
+        let Some(feed) = state.feeds.iter_mut().find(is_heard) else { return };
         let selector = keys::selector(kind);
         let seen = |object: &Option<Arc<Value>>| {
             object.clone().filter(|object| is_selected(selector.as_deref(), object))
@@ -395,6 +404,10 @@ impl Site for Process {
         &self.settings
     }
 }
+
+/// A list that was refused is tried again after so many milliseconds, as `WATCH_BACKOFF_MAX` of the
+/// production watches says.
+const LISTS_AGAIN: u64 = 30_000;
 
 /// A status write without the fields that an older definition lacks.
 fn pruned(call: Call) -> Call {

@@ -6,8 +6,9 @@ use serde_json::Value;
 use crate::clock::Instant;
 use crate::cluster::Timings;
 use crate::fault::Faults;
+use crate::server::Answer;
 use crate::simulation::{Happened, Simulation};
-use crate::story::{Step, Story};
+use crate::story::{Given, Step, Story};
 
 /// A story under way. A copy of it goes its own way.
 pub struct Run<'a> {
@@ -122,45 +123,10 @@ impl<'a> Run<'a> {
     fn act(&mut self, step: &Step) -> Result<String, Broken> {
         let now = self.sim.cluster().now();
         self.stirred = now;
-        let number = self.next + 1;
-        let refused = |what: &Value| Broken::Refused(number, what.to_string());
         Ok(match step {
             Step::Tell(words) => words.clone(),
-            Step::Apply(given) => {
-                let mut names = Vec::new();
-                for given in given {
-                    let manifest = given.manifest();
-                    let answer = self.sim.cluster().apply(&manifest);
-                    if !answer.is_good() {
-                        return Err(refused(&answer.body["message"]));
-                    }
-                    names.push(title(&manifest));
-                }
-                format!("apply {}", names.join(", "))
-            }
-            Step::Edit(edit) => {
-                let (place, patch) = edit.patch().ok_or_else(|| refused(&Value::Null))?;
-                let answer = self.sim.cluster().edit(&place, patch.clone());
-                if !answer.is_good() {
-                    return Err(refused(&answer.body["message"]));
-                }
-                format!("edit {} {}: {patch}", place.resource.kind(), place.name)
-            }
-            Step::Delete(named) => {
-                let place = named.place().ok_or_else(|| refused(&Value::Null))?;
-                self.sim.cluster().delete(&place);
-                format!("delete {} {}", place.resource.kind(), place.name)
-            }
-            Step::Break(image) => {
-                self.sim.cluster().break_image(image, true);
-                format!("pods with {image} never get ready")
-            }
-            Step::Mend(image) => {
-                self.sim.cluster().break_image(image, false);
-                format!("pods with {image} get ready again")
-            }
             Step::Wait(seconds) => {
-                self.waits = Some(Waits::Until(now.after(seconds * 1_000)));
+                self.waits = Some(Waits::Until(now.after(seconds.saturating_mul(1_000))));
                 format!("{seconds} s pass")
             }
             Step::Rest => {
@@ -168,27 +134,85 @@ impl<'a> Run<'a> {
                 // What follows says it.
                 String::new()
             }
+            Step::Apply(_) | Step::Edit(_) | Step::Delete(_) => {
+                self.change(step).map_err(|why| Broken::Refused(self.next + 1, why))?
+            }
+            _ => self.befall(step),
+        })
+    }
+
+    /// What people do to objects.
+    fn change(&self, step: &Step) -> Result<String, String> {
+        let good = |answer: Answer| {
+            if answer.is_good() { Ok(()) } else { Err(answer.body["message"].to_string()) }
+        };
+        let unknown = || "there is no such kind".to_owned();
+        let mut cluster = self.sim.cluster();
+        Ok(match step {
+            Step::Apply(given) => {
+                let mut names = Vec::new();
+                for manifest in given.iter().map(Given::manifest) {
+                    good(cluster.apply(&manifest))?;
+                    names.push(title(&manifest));
+                }
+                format!("apply {}", names.join(", "))
+            }
+            Step::Edit(edit) => {
+                let (place, patch) = edit.patch().ok_or_else(unknown)?;
+                good(cluster.edit(&place, patch.clone()))?;
+                format!("edit {} {}: {patch}", place.resource.kind(), place.name)
+            }
+            Step::Delete(named) => {
+                let place = named.place().ok_or_else(unknown)?;
+                good(cluster.delete(&place))?;
+                format!("delete {} {}", place.resource.kind(), place.name)
+            }
+            _ => String::new(),
+        })
+    }
+
+    /// What happens to the cluster and its operators.
+    fn befall(&mut self, step: &Step) -> String {
+        let Self { sim, .. } = self;
+        match step {
+            Step::Break(image) => {
+                sim.cluster().break_image(image, true);
+                format!("pods with {image} never get ready")
+            }
+            Step::Mend(image) => {
+                sim.cluster().break_image(image, false);
+                format!("pods with {image} get ready again")
+            }
             Step::Crash(name) => {
-                self.sim.crash(name);
+                sim.crash(name);
                 format!("{name} crashes")
             }
             Step::Start(name) => {
-                self.sim.join(name);
+                sim.join(name);
                 format!("{name} starts")
             }
             Step::Depose(name) => {
-                self.sim.depose(name);
+                sim.depose(name);
                 format!("{name} does not lead any more")
             }
             Step::Forbid(kind) => {
-                self.sim.cluster().forbid(kind, true);
+                sim.cluster().forbid(kind, true);
                 format!("operators may not write objects of kind {kind}")
             }
             Step::Allow(kind) => {
-                self.sim.cluster().forbid(kind, false);
+                sim.cluster().forbid(kind, false);
                 format!("operators may write objects of kind {kind} again")
             }
-        })
+            Step::Hide(kind) => {
+                sim.cluster().hide(kind, true);
+                format!("operators that start cannot list objects of kind {kind}")
+            }
+            Step::Show(kind) => {
+                sim.cluster().hide(kind, false);
+                format!("operators can list objects of kind {kind} again")
+            }
+            _ => String::new(),
+        }
     }
 }
 

@@ -54,6 +54,10 @@ pub enum Step {
     Forbid(String),
     /// They get it back.
     Allow(String),
+    /// Operators that start can neither list nor watch a kind.
+    Hide(String),
+    /// Half a minute later at the latest they can again.
+    Show(String),
 }
 
 /// An object in short form: what is not said is as it mostly is.
@@ -117,7 +121,9 @@ impl Step {
             Self::Edit(Edit { kind, .. })
             | Self::Delete(Named { kind, .. })
             | Self::Forbid(kind)
-            | Self::Allow(kind) => vec![kind],
+            | Self::Allow(kind)
+            | Self::Hide(kind)
+            | Self::Show(kind) => vec![kind],
             _ => Vec::new(),
         };
         match kinds.into_iter().find(|kind| Resource::of_kind(kind).is_none()) {

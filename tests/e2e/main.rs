@@ -18,6 +18,7 @@ mod admission;
 mod bad_input;
 mod canaries;
 mod conflicts;
+mod conformance;
 mod converge;
 mod cost;
 mod crashes;

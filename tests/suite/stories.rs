@@ -6,6 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use kaspr_core::Settings;
+use kaspr_simulator::Happened;
+use kaspr_simulator::clock::Instant;
 use kaspr_simulator::cluster::Timings;
 use kaspr_simulator::journal::Journal;
 use kaspr_simulator::run::Run;
@@ -52,4 +54,20 @@ fn stories_are_told_as_reviewed() {
 fn the_same_story_is_told_in_the_same_words() {
     let story = read(&folder().join("two_operators.yaml"));
     assert_eq!(told(&story), told(&story));
+}
+
+#[test]
+fn an_app_at_rest_for_thirty_days_costs_no_request() {
+    let story = read(&folder().join("deploy.yaml"));
+    let mut run = Run::of(&story, Timings::default(), Settings::default());
+    while run.step().unwrap().is_some() {}
+    let requests = run.sim.requests();
+    let mut looks = 0;
+    let month = Instant(run.sim.cluster().now().0 + 30 * 24 * 60 * 60 * 1_000);
+    run.sim.run_until(month, |_, happened| {
+        looks += usize::from(matches!(happened, Happened::Passed { .. }));
+    });
+    assert_eq!(run.sim.requests(), requests, "something was asked for");
+    // Every five minutes at the latest, and not more often than that asks for.
+    assert!((8_640..11_000).contains(&looks), "{looks} looks");
 }

@@ -6,6 +6,7 @@ pub mod cluster;
 pub mod demo;
 pub mod deny;
 pub mod generate;
+pub mod mutants;
 pub mod test;
 pub mod tidy;
 pub(crate) mod workspace;

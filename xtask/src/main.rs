@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::bail;
-use xtask::{bench, check, cluster, demo, deny, generate, test, tidy};
+use xtask::{bench, check, cluster, demo, deny, generate, mutants, test, tidy};
 
 const USAGE: &str = "usage: cargo xtask COMMAND
 
@@ -14,6 +14,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND
                          says what is stale
   test [ARGS…]           builds operator and control plane, then cargo test --workspace ARGS
   bench [--help]         what the operator costs, held against what is asked of it
+  mutants                breaks the operator in one place at a time; the simulation must notice
   demo                   the operator at work on a control plane of its own, told step by step
   cluster build|up|down  a real control plane on this machine, without containers
   deny                   dependencies: licences, bans, sources
@@ -36,6 +37,7 @@ fn run() -> anyhow::Result<()> {
         ["generate", "--check"] => generate::check(),
         ["test", args @ ..] => test::command(args),
         ["bench", args @ ..] => bench::command(args),
+        ["mutants"] => mutants::command(),
         ["demo"] => demo::command(),
         // Not for people: the part of `demo` that outlives a Ctrl-C and cleans up.
         ["demo-stage", dir] => demo::stage(dir.as_ref()),

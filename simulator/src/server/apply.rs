@@ -24,23 +24,19 @@ pub(super) fn apply(
     (live, managers): (&Value, &Managers),
     config: &Value,
     manager: &Manager,
-) -> Result<Applied, Duplicate> {
-    no_duplicates(config, "")?;
+) -> Applied {
     let wanted = fields::of_object(config);
     let mut managers = managers.clone();
     let before = managers.0.get(manager).cloned().unwrap_or_default();
     let mut object = live.clone();
     merge(&mut object, config, "");
     drop_abandoned(&mut object, &before, &wanted, manager, &managers);
-    let changed: Fields = wanted
-        .iter()
-        .filter(|path| fields::get(live, path) != fields::get(&object, path))
-        .cloned()
-        .collect();
+    let changed: Fields =
+        wanted.iter().filter(|path| fields::differs(live, &object, path)).cloned().collect();
     managers.take(manager, &changed);
     managers.0.insert(manager.clone(), wanted);
     managers.keep(&fields::of_object(&object));
-    Ok(Applied { object, managers })
+    Applied { object, managers }
 }
 
 /// What the manager held, does not ask for any more, and nobody else holds, goes.
@@ -54,7 +50,7 @@ fn drop_abandoned(
     let is_wanted = |path: &fields::Path| {
         wanted.range(path.clone()..).next().is_some_and(|found| found.starts_with(path))
     };
-    for path in before.iter().filter(|path| !is_wanted(path)) {
+    for path in before.iter().filter(|path| !is_wanted(path) && !fields::is_key(path)) {
         if !managers.is_held_by_others(manager, path) {
             fields::remove(object, path, "");
         }
@@ -75,33 +71,32 @@ fn merge(into: &mut Value, from: &Value, path: &str) {
         (Value::Array(live), Value::Array(wanted)) if lists::keys_of(path).is_some() => {
             merge_items(live, wanted, path);
         }
-        (Value::Object(live), Value::Object(wanted)) if wanted.is_empty() && !live.is_empty() => {}
+        (Value::Object(live), Value::Object(wanted))
+            if wanted.is_empty() && !live.is_empty() && !lists::is_atomic_map(path) => {}
         _ => *into = cleaned(from),
     }
 }
 
-/// The items in the order of the configuration; those of others keep their places behind the ones
-/// that they follow.
+/// The items in the order of the configuration; those that it does not name stay before the next one
+/// that it does. Source: `visitListItems` of structured-merge-diff.
 fn merge_items(live: &mut Vec<Value>, wanted: &[Value], path: &str) {
-    let mut rest = std::mem::take(live);
-    for item in wanted {
-        let key = lists::key(item, path);
-        let at = rest.iter().position(|old| lists::key(old, path) == key);
-        let mut merged = at.map_or(Value::Object(Map::new()), |at| {
-            // What stands before it and is nobody's here goes first.
-            let before: Vec<Value> = rest.drain(..at).collect();
-            let (kept, own): (Vec<Value>, Vec<Value>) = before.into_iter().partition(|old| {
-                !wanted.iter().any(|item| lists::key(item, path) == lists::key(old, path))
-            });
-            live.extend(kept);
-            let found = rest.remove(0);
-            rest.splice(..0, own);
-            found
-        });
+    let key = |item: &Value| lists::key(item, path);
+    let names: Vec<String> = wanted.iter().map(key).collect();
+    let old = std::mem::take(live);
+    let is_left = |item: &&Value| !names.contains(&key(item));
+    let mut rest = old.iter().peekable();
+    for (item, name) in wanted.iter().zip(&names) {
+        while let Some(other) = rest.next_if(is_left) {
+            live.push(other.clone());
+        }
+        // The next of those that it names, here or elsewhere in its order.
+        rest.next_if(|other| key(other) == *name);
+        let found = old.iter().find(|other| key(other) == *name).cloned();
+        let mut merged = found.unwrap_or_else(|| Value::Object(Map::new()));
         merge(&mut merged, item, path);
         live.push(merged);
     }
-    live.append(&mut rest);
+    live.extend(rest.filter(is_left).cloned());
 }
 
 /// A configuration says nothing by a null.
@@ -118,7 +113,8 @@ fn cleaned(value: &Value) -> Value {
     }
 }
 
-fn no_duplicates(value: &Value, path: &str) -> Result<(), Duplicate> {
+/// Refuses a configuration in which two items of one list have the same keys.
+pub(super) fn no_duplicates(value: &Value, path: &str) -> Result<(), Duplicate> {
     match value {
         Value::Object(fields) => {
             for (name, value) in fields {
@@ -151,16 +147,12 @@ mod tests {
 
     use super::*;
 
-    fn ours() -> Manager {
-        Manager::new("we", "Apply", "")
-    }
-
     /// Applies one configuration after the other.
     fn applied(live: &Value, configs: &[(&str, Value)]) -> Value {
         let (mut object, mut managers) = (live.clone(), Managers::default());
         for (name, config) in configs {
             let manager = Manager::new(name, "Apply", "");
-            Applied { object, managers } = apply((&object, &managers), config, &manager).unwrap();
+            Applied { object, managers } = apply((&object, &managers), config, &manager);
         }
         object
     }
@@ -190,7 +182,7 @@ mod tests {
         let env = &merged["spec"]["template"]["spec"]["containers"][0]["env"];
         let names: Vec<&str> =
             env.as_array().unwrap().iter().map(|item| item["name"].as_str().unwrap()).collect();
-        assert_eq!(names, ["a", "x", "b"]);
+        assert_eq!(names, ["x", "a", "b"]);
         assert_eq!(env[2]["value"], "new");
     }
 
@@ -199,8 +191,7 @@ mod tests {
         let config = json!({"spec": {"template": {"spec": {"containers": [
             {"name": "a"}, {"name": "a"},
         ]}}}});
-        let refused =
-            apply((&json!({"metadata": {}}), &Managers::default()), &config, &ours()).unwrap_err();
+        let refused = no_duplicates(&config, "").unwrap_err();
         assert!(refused.0.contains("duplicate entries for key"), "{}", refused.0);
     }
 }

@@ -8,8 +8,21 @@ use serde_json::{Value, json};
 
 use super::resource::Resource;
 
-/// Fills in the defaults of a built-in kind.
+/// Takes out what says nothing, and fills in the defaults of a built-in kind.
 pub(super) fn fill(resource: Resource, object: &mut Value) {
+    drop_empty(&mut object["metadata"]);
+    if !resource.is_custom() {
+        drop_empty(object);
+        drop_empty(&mut object["spec"]);
+        if let Some(pods) = object.pointer_mut("/spec/template/spec") {
+            drop_empty_in_pods(pods);
+        }
+    }
+    if object["spec"].is_null()
+        && let Some(fields) = object.as_object_mut()
+    {
+        fields.remove("spec");
+    }
     match resource {
         Resource::Watched(ObjectKind::StatefulSet) => stateful_set(object),
         Resource::Watched(ObjectKind::Service) => service(object),
@@ -30,6 +43,43 @@ fn set(object: &mut Value, name: &str, value: Value) {
     }
 }
 
+/// Fields of Go types that are left out when they are empty (`omitempty`).
+const OMITTED: [&str; 14] = [
+    "labels",
+    "annotations",
+    "ownerReferences",
+    "finalizers",
+    "data",
+    "selector",
+    "env",
+    "ports",
+    "args",
+    "command",
+    "volumeMounts",
+    "volumes",
+    "initContainers",
+    "imagePullSecrets",
+];
+
+fn drop_empty(object: &mut Value) {
+    let Some(fields) = object.as_object_mut() else { return };
+    fields.retain(|name, value| {
+        let is_empty = match &*value {
+            Value::Object(fields) => fields.is_empty(),
+            Value::Array(items) => items.is_empty(),
+            Value::Null => true,
+            Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+        };
+        !is_empty || !OMITTED.contains(&name.as_str())
+    });
+}
+
+fn drop_empty_in_pods(spec: &mut Value) {
+    drop_empty(spec);
+    each(spec.get_mut("containers"), drop_empty);
+    each(spec.get_mut("initContainers"), drop_empty);
+}
+
 fn each(list: Option<&mut Value>, fill: impl Fn(&mut Value)) {
     let items = list.and_then(Value::as_array_mut).into_iter().flatten();
     items.for_each(fill);
@@ -44,7 +94,9 @@ fn stateful_set(set_: &mut Value) {
     set(spec, "persistentVolumeClaimRetentionPolicy", retain);
     set(spec, "updateStrategy", json!({ "type": "RollingUpdate" }));
     if spec["updateStrategy"]["type"] == "RollingUpdate" {
-        set(&mut spec["updateStrategy"], "rollingUpdate", json!({ "partition": 0 }));
+        set(&mut spec["updateStrategy"], "rollingUpdate", json!({}));
+        set(&mut spec["updateStrategy"]["rollingUpdate"], "partition", json!(0));
+        set(&mut spec["updateStrategy"]["rollingUpdate"], "maxUnavailable", json!(1));
     }
     pod_spec(&mut spec["template"]["spec"]);
     each(spec.get_mut("volumeClaimTemplates"), |claim| {
@@ -109,8 +161,16 @@ fn service(service: &mut Value) {
     set(spec, "type", json!("ClusterIP"));
     set(spec, "sessionAffinity", json!("None"));
     set(spec, "internalTrafficPolicy", json!("Cluster"));
-    set(spec, "ipFamilies", json!(["IPv4"]));
-    set(spec, "ipFamilyPolicy", json!("SingleStack"));
+    // Source: kubernetes.io/docs/concepts/services-networking/dual-stack "Headless Services without
+    // selectors".
+    let is_bare = spec["clusterIP"] == "None" && spec.get("selector").is_none();
+    let (families, policy) = if is_bare {
+        (json!(["IPv4", "IPv6"]), "RequireDualStack")
+    } else {
+        (json!(["IPv4"]), "SingleStack")
+    };
+    set(spec, "ipFamilies", families);
+    set(spec, "ipFamilyPolicy", json!(policy));
     if let Some(address) = spec.get("clusterIP").cloned() {
         set(spec, "clusterIPs", json!([address]));
     }

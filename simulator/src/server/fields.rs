@@ -198,8 +198,7 @@ impl Managers {
             of_object(object)
         };
         let (was, is) = (of(live), of(object));
-        let is_changed =
-            |path: &&Path| !was.contains(*path) || get(live, path) != get(object, path);
+        let is_changed = |path: &&Path| !was.contains(*path) || differs(live, object, path);
         let changed: Fields = is.iter().filter(is_changed).cloned().collect();
         let mut managers = self.clone();
         if !changed.is_empty() {
@@ -235,6 +234,23 @@ impl Managers {
             held.range(path.clone()..).next().is_some_and(|found| found.starts_with(path))
         })
     }
+}
+
+/// Whether a path names one of the keys of an item, which stay as long as the item does.
+pub(super) fn is_key(path: &[Step]) -> bool {
+    match path {
+        [.., Step::Item(keys), Step::Field(name)] => keys.contains(&format!("\"{name}\":")),
+        _ => false,
+    }
+}
+
+/// Whether a field is another one. An item of a list is the same as long as its keys are.
+pub(super) fn differs(one: &Value, two: &Value, path: &[Step]) -> bool {
+    let (one, two) = (get(one, path), get(two, path));
+    if matches!(path.last(), Some(Step::Item(_))) {
+        return one.is_some() != two.is_some();
+    }
+    one != two
 }
 
 /// The value at a path.

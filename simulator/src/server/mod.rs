@@ -172,12 +172,16 @@ impl Server {
         if place.name.is_empty() {
             return Answer::invalid(&place, "metadata.name", "Required value: name is required");
         }
-        if self.live(&place).is_some() {
-            return Answer::exists(&place);
-        }
         if !body["metadata"]["resourceVersion"].is_null() {
             let why = "resourceVersion should not be set on objects to be created";
             return Answer::refused(400, why);
+        }
+        // What is wrong is told before what is there.
+        if let Some(refusal) = rules::check(&place, None, &mut body) {
+            return refusal;
+        }
+        if self.live(&place).is_some() {
+            return Answer::exists(&place);
         }
         let mut managers = Managers::default();
         let manager = Manager::new(who.manager, "Update", "");
@@ -212,15 +216,15 @@ impl Server {
         let place = who.place;
         let meta = |field: &str| config["metadata"][field].as_str().filter(|text| !text.is_empty());
         let manager = Manager::new(who.manager, "Apply", "");
+        if let Err(duplicate) = apply::no_duplicates(config, "") {
+            return untyped(&duplicate.0);
+        }
         let Some(live) = self.live(place).cloned() else {
             if meta("uid").is_some() {
                 return Answer::conflict(place, "uid mismatch: the object is not there");
             }
             let mut object = json!({ "metadata": {} });
-            let applied = match apply::apply((&object, &Managers::default()), config, &manager) {
-                Ok(applied) => applied,
-                Err(duplicate) => return untyped(&duplicate.0),
-            };
+            let applied = apply::apply((&object, &Managers::default()), config, &manager);
             object.clone_from(&applied.object);
             self.begin(place, &mut object);
             return self.put(place, None, Applied { object, ..applied });
@@ -228,10 +232,8 @@ impl Server {
         if let Some(answer) = not_as_seen(place, &live, config) {
             return answer;
         }
-        match apply::apply((&live, &self.managers(place)), config, &manager) {
-            Ok(applied) => self.put(place, Some(&live), applied),
-            Err(duplicate) => untyped(&duplicate.0),
-        }
+        let applied = apply::apply((&live, &self.managers(place)), config, &manager);
+        self.put(place, Some(&live), applied)
     }
 
     /// The scale subresource of a StatefulSet: its fields belong to the manager there.
@@ -242,7 +244,9 @@ impl Server {
             return Answer::not_found(place);
         };
         if let Some(answer) = not_as_seen(place, &live, body) {
-            return answer;
+            // Another uid is a failed precondition here, not a field that cannot change.
+            let why = "Precondition failed: UID in precondition is another one";
+            return if answer.code == 422 { Answer::conflict(place, why) } else { answer };
         }
         let mut object = (*live).clone();
         object["spec"]["replicas"] = body["spec"]["replicas"].clone();
@@ -254,6 +258,8 @@ impl Server {
             return answer;
         }
         let metadata = &answer.body["metadata"];
+        let count = answer.body["spec"]["replicas"].as_i64().filter(|count| *count > 0);
+        let spec = count.map_or_else(|| json!({}), |count| json!({ "replicas": count }));
         Answer::ok(
             200,
             json!({
@@ -263,7 +269,7 @@ impl Server {
                     "uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"],
                     "creationTimestamp": metadata["creationTimestamp"],
                 },
-                "spec": { "replicas": answer.body["spec"]["replicas"] },
+                "spec": spec,
                 "status": { "replicas": answer.body["status"]["replicas"].as_i64().unwrap_or(0) },
             }),
         )
@@ -338,6 +344,9 @@ impl Server {
         let finalizers = live["metadata"]["finalizers"].as_array().map_or(0, Vec::len);
         if grace == 0 && finalizers == 0 {
             self.remove(place);
+            if object::answers_with_object(place.resource) {
+                return Answer::ok(200, (*live).clone());
+            }
             let details =
                 json!({ "name": place.name, "kind": place.resource.plural(), "uid": uid });
             let body = json!({
@@ -363,7 +372,8 @@ impl Server {
 
     /// Checks a new state of an object and stores it if it is another one.
     fn put(&mut self, place: &Place, live: Option<&Value>, next: Applied) -> Answer {
-        let Applied { mut object, managers } = next;
+        let Applied { mut object, mut managers } = next;
+        managers.0.retain(|_, fields| !fields.is_empty());
         if place.below.is_empty() {
             defaults::fill(place.resource, &mut object);
             allot(place, &mut object, live);

@@ -85,3 +85,14 @@ pub(super) fn is_to_go(object: &Value) -> bool {
         && !has_finalizers
         && metadata["deletionGracePeriodSeconds"].as_i64().unwrap_or(0) == 0
 }
+
+/// Whether a deletion is answered with the object, and not with a `Status`.
+/// Source: the registries of kube-apiserver (`ReturnDeletedObject`); observed on 1.37.
+pub(super) fn answers_with_object(resource: Resource) -> bool {
+    matches!(
+        resource,
+        Resource::Watched(ObjectKind::Service | ObjectKind::ServiceAccount)
+            | Resource::Pod
+            | Resource::Claim
+    )
+}

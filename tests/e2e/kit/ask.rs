@@ -71,7 +71,11 @@ impl Api {
     }
 
     pub(crate) async fn delete(&self, path: &str) -> Answer {
-        self.ask(Method::DELETE, path, "application/json", &Value::Null).await
+        self.delete_with(path, &Value::Null).await
+    }
+
+    pub(crate) async fn delete_with(&self, path: &str, options: &Value) -> Answer {
+        self.ask(Method::DELETE, path, "application/json", options).await
     }
 
     async fn ask(&self, method: Method, path: &str, kind: &'static str, body: &Value) -> Answer {
