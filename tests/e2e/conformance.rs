@@ -282,10 +282,12 @@ fn body(kind: ObjectKind, name: &str, chance: &mut Chance) -> Value {
 }
 
 fn set(name: &str, chance: &mut Chance) -> Value {
-    let env: Vec<Value> = ["A", "B"]
-        .into_iter()
-        .filter_map(|key| chance.is().then(|| json!({ "name": key, "value": chance.word() })))
-        .collect();
+    let mut env = Vec::new();
+    for key in ["A", "B"] {
+        if chance.is() {
+            env.push(json!({ "name": key, "value": chance.word() }));
+        }
+    }
     let mut spec = json!({
         "replicas": 0, "serviceName": "s", "selector": { "matchLabels": { "app": name } },
         "template": {
@@ -388,7 +390,8 @@ impl Chance {
     }
 
     fn word(&mut self) -> &'static str {
-        *self.of(&["one", "two", "three"])
+        const WORDS: [&str; 3] = ["one", "two", "three"];
+        WORDS[self.below(WORDS.len())]
     }
 
     fn of<'a, T>(&mut self, all: &'a [T]) -> &'a T {

@@ -55,6 +55,14 @@ fn drop_abandoned(
             fields::remove(object, path, "");
         }
     }
+    // An item of which nobody holds anything any more goes with its keys.
+    for path in before.iter().filter(|path| fields::is_key(path)) {
+        let Some((_, item)) = path.split_last() else { continue };
+        let item = item.to_vec();
+        if !is_wanted(&item) && !managers.is_held_by_others(manager, &item) {
+            fields::remove(object, &item, "");
+        }
+    }
 }
 
 /// Lays one value into another: maps field by field, lists with keys item by item.
