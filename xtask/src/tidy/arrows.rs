@@ -10,15 +10,25 @@ use crate::workspace::{cargo, output_of};
 
 /// Which crates of the workspace each may name, for building and for testing. A crate that is
 /// missing here is a finding: an arrow is a design change, not a detail.
-const ARROWS: [(&str, &[&str]); 7] = [
+const ARROWS: [(&str, &[&str]); 8] = [
     ("kaspr-crds", &[]),
     ("kaspr-core", &["kaspr-crds"]),
     ("kaspr-effects", &["kaspr-core", "kaspr-crds"]),
-    ("kaspr-runtime", &["kaspr-effects", "kaspr-core", "kaspr-crds"]),
-    ("kaspr-fixtures", &["kaspr-core", "kaspr-crds"]),
+    ("kaspr-recording", &["kaspr-core"]),
+    ("kaspr-runtime", &["kaspr-effects", "kaspr-recording", "kaspr-core", "kaspr-crds"]),
+    // It records for its benches only.
+    ("kaspr-fixtures", &["kaspr-recording", "kaspr-core", "kaspr-crds"]),
     (
         "kaspr-tests",
-        &["kaspr-crds", "kaspr-core", "kaspr-effects", "kaspr-fixtures", "kaspr-runtime", "xtask"],
+        &[
+            "kaspr-crds",
+            "kaspr-core",
+            "kaspr-effects",
+            "kaspr-fixtures",
+            "kaspr-recording",
+            "kaspr-runtime",
+            "xtask",
+        ],
     ),
     ("xtask", &["kaspr-crds", "kaspr-core", "kaspr-runtime"]),
 ];
