@@ -233,7 +233,7 @@ mod tests {
     #[test]
     fn a_file_that_is_cut_off_anywhere_loses_its_tail_only() {
         let folder = Folder::new();
-        let looks = looks(4);
+        let looks = looks(3);
         let (path, ends) = write(&folder, &looks);
         let bytes = fs::read(&path).unwrap();
         for end in 0..bytes.len() {
@@ -251,12 +251,12 @@ mod tests {
     #[test]
     fn a_byte_that_is_another_is_named_or_changes_nothing() {
         let folder = Folder::new();
-        let looks = looks(4);
+        let looks = looks(2);
         let (path, _) = write(&folder, &looks);
         let bytes = fs::read(&path).unwrap();
         let mut named = 0;
         for at in 0..bytes.len() {
-            for bit in [0x01, 0x80, 0xff] {
+            for bit in [0x01, 0x80] {
                 let mut bytes = bytes.clone();
                 bytes[at] ^= bit;
                 fs::write(&path, &bytes).unwrap();
@@ -266,7 +266,7 @@ mod tests {
                 assert!(read == looks || damages.len() == 1, "byte {at} ^ {bit}");
             }
         }
-        assert!(named > bytes.len() * 3 * 9 / 10, "{named} of {}", bytes.len() * 3);
+        assert!(named > bytes.len() * 2 * 9 / 10, "{named} of {}", bytes.len() * 2);
     }
 
     #[test]

@@ -49,7 +49,7 @@ fn look(number: u64) -> Owned {
             "apiVersion": "kaspr.io/v1alpha1", "kind": "KasprApp",
             "metadata": { "namespace": "shop", "name": "orders", "uid": "1", "generation": number,
                 "resourceVersion": number.to_string(), "annotations": { "weight": 0.1 + 0.2 } },
-            "spec": { "bootstrapServers": "kafka:9092", "replicas": 3 },
+            "spec": { "bootstrapServers": "kafka:9092", "authentication": { "type": "plain" } },
         }));
         let map = ObjectRef::new(ObjectKind::ConfigMap, "shop", "orders-app-config");
         let found = Some(json!({ "metadata": { "name": "orders-app-config", "uid": "2" } }));

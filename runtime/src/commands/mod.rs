@@ -3,6 +3,7 @@
 pub mod check;
 pub mod crds;
 pub mod render;
+pub mod replay;
 pub mod run;
 pub mod version;
 
@@ -20,6 +21,9 @@ pub enum CommandError {
     /// Asked rightly and not possible. Exit code 1.
     #[error("{0}")]
     Failed(String),
+    /// Done, and decisions differ from those that were recorded. Exit code 3.
+    #[error("{0}")]
+    Differs(String),
 }
 
 impl CommandError {
@@ -35,6 +39,7 @@ pub fn execute(cli: Cli) -> ExitCode {
         Command::Run(args) => run::execute(&args),
         Command::Render(args) => render::execute(&args),
         Command::Check(args) => check::execute(&args),
+        Command::Replay(args) => replay::execute(&args),
         Command::Crds => crds::execute(),
         Command::Version => version::execute(),
     };
@@ -51,5 +56,6 @@ pub fn fail(error: &CommandError) -> ExitCode {
     match error {
         CommandError::Usage(_) => ExitCode::from(2),
         CommandError::Failed(_) => ExitCode::from(1),
+        CommandError::Differs(_) => ExitCode::from(3),
     }
 }
