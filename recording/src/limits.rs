@@ -13,7 +13,7 @@ pub const FRAME_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// How long what was recorded may be in memory only: that much is lost to SIGKILL.
 pub const FLUSH_AFTER: Duration = Duration::from_secs(5);
 
-/// Level of zstd: its own default. Level 9 takes four times as long for a tenth less.
+/// Level of zstd: its own default. Level 9 takes ten times as long for a tenth less (a day of an app).
 pub const COMPRESSION_LEVEL: i32 = 3;
 
 /// Window of a frame that is still read, as the logarithm of bytes: what `zstd` itself reads

@@ -6,5 +6,6 @@ mod defects;
 mod deploy;
 mod metrics;
 mod properties;
+mod recording;
 mod rights;
 mod scenarios;
