@@ -7,7 +7,7 @@ WORKDIR /src
 COPY rust-toolchain.toml .
 RUN rustup target add "$(uname -m)-unknown-linux-musl"
 COPY . .
-# A static binary, with the C and assembly of its cryptography built against musl too.
+# A static binary, with the C and assembly of its cryptography and compression built against musl too.
 RUN TARGET_CC=musl-gcc cargo build --locked --release --package kaspr-runtime \
       --target "$(uname -m)-unknown-linux-musl" \
     && mv "target/$(uname -m)-unknown-linux-musl/release/kaspr-operator" /kaspr-operator

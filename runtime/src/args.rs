@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
+use kaspr_core::AppKey;
 
 use crate::lease::LEASE_NAME;
 
@@ -30,6 +31,8 @@ pub enum Command {
     Demo(DemoArgs),
     /// Tells a story of your own in a simulated cluster: what is applied, edited, broken, and what follows
     Simulate(SimulateArgs),
+    /// Decides recordings again and compares, without a cluster; exit code 3 if a decision differs
+    Replay(ReplayArgs),
     /// Prints the custom resource definitions
     Crds,
     /// Prints the version
@@ -77,6 +80,26 @@ pub struct CheckArgs {
     /// Judge NEW, and the change from OLD to it
     #[arg(long, num_args = 2, value_names = ["OLD", "NEW"], conflicts_with = "files")]
     pub previous: Vec<String>,
+    /// How to print
+    #[arg(short, long, value_enum, default_value_t = TextOrJson::Text)]
+    pub output: TextOrJson,
+}
+
+/// What to decide again.
+#[derive(Clone, Debug, Args)]
+pub struct ReplayArgs {
+    /// Recordings, or folders of them
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Only this app
+    #[arg(long, value_name = "NAMESPACE/NAME", value_parser = app_key)]
+    pub app: Option<AppKey>,
+    /// Only looks at this instant or later
+    #[arg(long, value_name = "INSTANT", value_parser = instant)]
+    pub from: Option<Timestamp>,
+    /// Only looks at this instant or earlier
+    #[arg(long, value_name = "INSTANT", value_parser = instant)]
+    pub to: Option<Timestamp>,
     /// How to print
     #[arg(short, long, value_enum, default_value_t = TextOrJson::Text)]
     pub output: TextOrJson,
@@ -193,6 +216,17 @@ fn duration(text: &str) -> Result<Duration, String> {
     Duration::try_from(duration).map_err(|_| wrong())
 }
 
+fn instant(text: &str) -> Result<Timestamp, String> {
+    text.parse().map_err(|_| "write an instant such as 2031-05-02T10:00:00Z".to_owned())
+}
+
+/// The name is empty for components that name no app.
+fn app_key(text: &str) -> Result<AppKey, String> {
+    let key = text.split_once('/').map(|(namespace, name)| AppKey::new(namespace, name));
+    key.filter(|key| !key.namespace.is_empty() && !key.name.contains('/'))
+        .ok_or_else(|| "write namespace and name, such as shop/orders".to_owned())
+}
+
 fn workers(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(workers @ 1..=256) => Ok(workers),
@@ -245,5 +279,13 @@ mod tests {
         assert!(duration("-1s").is_err() && duration("soon").is_err());
         assert!(namespace("team-1").is_ok());
         assert!(namespace("team-*").is_err() && namespace("").is_err());
+    }
+
+    #[test]
+    fn apps_and_instants_are_checked() {
+        assert_eq!(app_key("shop/orders"), Ok(AppKey::new("shop", "orders")));
+        assert_eq!(app_key("shop/"), Ok(AppKey::nameless("shop")));
+        assert!(["", "orders", "/orders", "a/b/c"].iter().all(|text| app_key(text).is_err()));
+        assert!(instant("2031-05-02T10:00:00Z").is_ok() && instant("yesterday").is_err());
     }
 }

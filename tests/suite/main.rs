@@ -7,6 +7,7 @@ mod defects;
 mod deploy;
 mod metrics;
 mod properties;
+mod recording;
 mod rights;
 mod scenarios;
 mod stories;

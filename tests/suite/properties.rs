@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 /// Cases of each property, in CI and at home.
 const CASES: u32 = 10_000;
 
-fn config() -> ProptestConfig {
+pub(crate) fn config() -> ProptestConfig {
     ProptestConfig {
         cases: CASES,
         failure_persistence: Some(Box::new(FileFailurePersistence::Direct(

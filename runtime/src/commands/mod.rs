@@ -4,6 +4,7 @@ pub mod check;
 pub mod crds;
 pub mod demo;
 pub mod render;
+pub mod replay;
 pub mod run;
 pub mod version;
 
@@ -21,6 +22,9 @@ pub enum CommandError {
     /// Asked rightly and not possible. Exit code 1.
     #[error("{0}")]
     Failed(String),
+    /// Done, and decisions differ from those that were recorded. Exit code 3.
+    #[error("{0}")]
+    Differs(String),
 }
 
 impl CommandError {
@@ -38,6 +42,7 @@ pub fn execute(cli: Cli) -> ExitCode {
         Command::Check(args) => check::execute(&args),
         Command::Demo(args) => demo::demo(&args),
         Command::Simulate(args) => demo::simulate(&args),
+        Command::Replay(args) => replay::execute(&args),
         Command::Crds => crds::execute(),
         Command::Version => version::execute(),
     };
@@ -54,5 +59,6 @@ pub fn fail(error: &CommandError) -> ExitCode {
     match error {
         CommandError::Usage(_) => ExitCode::from(2),
         CommandError::Failed(_) => ExitCode::from(1),
+        CommandError::Differs(_) => ExitCode::from(3),
     }
 }

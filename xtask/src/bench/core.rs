@@ -9,7 +9,8 @@ use crate::workspace::{cargo, output_of, say};
 /// components.
 pub(super) fn measure() -> Result<Value> {
     say("the core's benches")?;
-    let table = output_of(&mut cargo(["bench", "--package", "kaspr-fixtures"]))?;
+    let table =
+        output_of(&mut cargo(["bench", "--package", "kaspr-fixtures", "--bench", "decide"]))?;
     let rows = read(&table);
     if rows.is_empty() {
         bail!("the benches of kaspr-fixtures printed no table that can be read:\n{table}");

@@ -10,17 +10,26 @@ use crate::workspace::{cargo, output_of};
 
 /// Which crates of the workspace each may name, for building and for testing. A crate that is
 /// missing here is a finding: an arrow is a design change, not a detail.
-const ARROWS: [(&str, &[&str]); 9] = [
+const ARROWS: [(&str, &[&str]); 10] = [
     ("kaspr-crds", &[]),
     ("kaspr-core", &["kaspr-crds"]),
     ("kaspr-effects", &["kaspr-core", "kaspr-crds"]),
     ("kaspr-engine", &["kaspr-effects", "kaspr-core", "kaspr-crds"]),
     ("kaspr-simulator", &["kaspr-engine", "kaspr-effects", "kaspr-core", "kaspr-crds"]),
+    ("kaspr-recording", &["kaspr-core"]),
     (
         "kaspr-runtime",
-        &["kaspr-simulator", "kaspr-engine", "kaspr-effects", "kaspr-core", "kaspr-crds"],
+        &[
+            "kaspr-recording",
+            "kaspr-simulator",
+            "kaspr-engine",
+            "kaspr-effects",
+            "kaspr-core",
+            "kaspr-crds",
+        ],
     ),
-    ("kaspr-fixtures", &["kaspr-core", "kaspr-crds"]),
+    // It records for its benches only.
+    ("kaspr-fixtures", &["kaspr-recording", "kaspr-core", "kaspr-crds"]),
     (
         "kaspr-tests",
         &[
@@ -29,6 +38,7 @@ const ARROWS: [(&str, &[&str]); 9] = [
             "kaspr-effects",
             "kaspr-engine",
             "kaspr-fixtures",
+            "kaspr-recording",
             "kaspr-runtime",
             "kaspr-simulator",
             "xtask",
