@@ -40,11 +40,14 @@ pub enum Command {
 }
 
 /// How to show it.
-#[derive(Clone, Copy, Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct DemoArgs {
     /// Without pauses
     #[arg(long)]
     pub fast: bool,
+    /// Record what its operators see and decide into files in this folder; `replay` decides it again
+    #[arg(long, value_name = "DIR")]
+    pub record: Option<PathBuf>,
     /// How long things take in the cluster differs by it; the same seed, the same text
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
@@ -142,6 +145,9 @@ pub struct RunArgs {
     /// Apps that are worked on at the same time
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = workers)]
     pub workers: usize,
+    /// Record every look and decision into files in this folder, as docs/recording.md describes them
+    #[arg(long, value_name = "DIR")]
+    pub record: Option<PathBuf>,
     /// How long edits must have been quiet before pods are replaced
     #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = duration)]
     pub settle: Duration,

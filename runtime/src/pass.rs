@@ -8,15 +8,21 @@ use kaspr_engine::{Passed, Site};
 
 use crate::process::Process;
 use crate::sensors::Fact;
-use crate::sensors::fact::{Came, PassFact, PassResult, StepFact};
+use crate::sensors::fact::{Came, LookFact, PassFact, PassResult, StepFact};
 
 /// One pass over a key: what it asks of the queue.
 pub async fn pass(taken: &Taken, process: &Process, decisions: &Decisions) -> After {
     let passed = kaspr_engine::pass(&taken.key, process).await;
-    let fact = fact(taken, decisions.next(), &passed);
+    let decision = decisions.next();
+    let fact = fact(taken, decision.clone(), &passed);
     let took = process.uptime().since(passed.snapshot.now.uptime);
+    let came = fact.steps.iter().map(|step| step.came.code().to_owned()).collect();
     process.tell.tell(Fact::Pass(Box::new(PassFact { took, ..fact })));
-    passed.after
+    let Passed { snapshot, plan, after, .. } = passed;
+    if process.is_recorded {
+        process.tell.tell(Fact::Look(Box::new(LookFact { snapshot, plan, decision, came })));
+    }
+    after
 }
 
 fn fact(taken: &Taken, decision: String, passed: &Passed) -> PassFact {

@@ -38,6 +38,8 @@ pub struct Process {
     pub refresh: Refresh,
     /// The operator's settings.
     pub settings: Settings,
+    /// Whether somebody hears looks as a whole.
+    pub is_recorded: bool,
     /// Hears what happened.
     pub tell: Tell,
     /// The time.

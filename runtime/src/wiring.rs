@@ -1,5 +1,6 @@
 //! Who is plugged into what, and in which order it ends.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,7 +28,7 @@ use crate::process::{Mind, Process};
 use crate::queue::Queue;
 use crate::sensors::events::{self, Events};
 use crate::sensors::prometheus::Metrics;
-use crate::sensors::{Hear, Sensor, Tell, log};
+use crate::sensors::{Sensor, Tell, log, recording};
 use crate::watch::{Refresh, Sink, Watch};
 
 /// How to run.
@@ -45,6 +46,8 @@ pub struct Options {
     pub lease: Option<LeaseSettings>,
     /// Who this process is.
     pub identity: String,
+    /// The folder that looks are recorded to, if they are.
+    pub record: Option<PathBuf>,
 }
 
 /// Why the operator ended by itself.
@@ -84,15 +87,23 @@ pub async fn run(client: Client, options: Options) -> Result<(), RunError> {
     let clock = ProcessClock::start();
     let metrics = Metrics::new(clock);
     let stops = Stops::default();
-    let sensors = [Sensor::of_all("log"), Sensor::of_all("prometheus"), events::SENSOR];
-    let (tell, hears) = Tell::to(sensors, &stops.sensors);
+    let sensors =
+        [Sensor::of_all("log"), Sensor::of_all("prometheus"), events::SENSOR, recording::SENSOR];
+    let (tell, [to_log, to_prometheus, to_events, to_recording]) =
+        Tell::to(sensors, &stops.sensors);
     let events = Events::new(
         Api::new(client.clone(), limits::REQUEST_WITHIN, tell.clone()),
         clock,
         options.identity.clone(),
         tell.clone(),
     );
-    let sensors = listen(hears, metrics.clone(), events);
+    let mut sensors = JoinSet::new();
+    sensors.spawn(log::run(to_log));
+    sensors.spawn(metrics.clone().run(to_prometheus));
+    sensors.spawn(events.run(to_events));
+    if let Some(folder) = options.record.clone() {
+        sensors.spawn(recording::run(to_recording, folder, clock));
+    }
     let process = Arc::new(process(&client, &options, &tell, clock));
     let passes = TaskTracker::new();
     let mut parts = JoinSet::new();
@@ -180,22 +191,11 @@ fn process(client: &Client, options: &Options, tell: &Tell, clock: ProcessClock)
         term: Arc::new(term),
         refresh: Refresh::new(watches(&options.scopes)),
         settings: options.settings.clone(),
+        is_recorded: options.record.is_some(),
         tell: tell.clone(),
         clock,
         mind: Mind::default(),
     }
-}
-
-fn listen(
-    [to_log, to_prometheus, to_events]: [Hear; 3],
-    metrics: Metrics,
-    events: Events,
-) -> JoinSet<()> {
-    let mut sensors = JoinSet::new();
-    sensors.spawn(log::run(to_log));
-    sensors.spawn(metrics.run(to_prometheus));
-    sensors.spawn(events.run(to_events));
-    sensors
 }
 
 fn watches(scopes: &[Scope]) -> Vec<(ObjectKind, Scope)> {

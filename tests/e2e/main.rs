@@ -32,5 +32,6 @@ mod isolation;
 mod lease;
 mod metrics;
 mod old_definitions;
+mod recording;
 mod rights;
 mod token;

@@ -205,3 +205,13 @@ impl Drop for Folder {
         let _ = fs::remove_dir_all(&self.0);
     }
 }
+
+/// Made by the operator on a real control plane (`tests/e2e/recording.rs`, `KASPR_E2E_RECORDING`). A rule
+/// that changes shows here: what is recorded is made anew then, in the same commit.
+#[test]
+fn what_was_recorded_on_a_real_cluster_is_decided_as_it_was_then() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/recordings");
+    let report = again(&folder);
+    assert!(report.looks >= 20 && report.damages.is_empty(), "{report:#?}");
+    assert_eq!(report.differing, 0, "{report:#?}");
+}

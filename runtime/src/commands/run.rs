@@ -44,6 +44,7 @@ pub fn execute(args: &RunArgs) -> Result<(), CommandError> {
             metrics_port: args.metrics_port.unwrap_or(environment.metrics_port),
             lease,
             identity,
+            record: args.record.clone(),
         };
         let client = client::client(config).map_err(CommandError::failed)?;
         wiring::run(client, options).await.map_err(CommandError::failed)

@@ -23,6 +23,8 @@ use kaspr_engine::schedule::Taken;
 pub enum Fact {
     /// One pass over one key.
     Pass(Box<PassFact>),
+    /// All that one pass saw and decided; told only where somebody records it.
+    Look(Box<LookFact>),
     /// One request to the API server.
     Request(RequestFact),
     /// A watch changed its state.
@@ -35,6 +37,19 @@ pub enum Fact {
     OldDefinition(OldDefinitionFact),
     /// A pass panicked: a defect of this program.
     Panic,
+}
+
+/// What a decision was made of, whole.
+#[derive(Debug)]
+pub struct LookFact {
+    /// What was seen.
+    pub snapshot: Snapshot,
+    /// What was decided.
+    pub plan: Plan,
+    /// The name of the decision.
+    pub decision: String,
+    /// What came of each step, in a stable word; empty if the plan was not carried out.
+    pub came: Vec<String>,
 }
 
 /// One pass: what was decided, and what came of it.
@@ -233,6 +248,16 @@ impl StepFact {
 }
 
 impl Came {
+    /// A stable word, for recordings.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Exists => "exists",
+            Self::Refused(refusal, _) => refusal.code(),
+            Self::Skipped(_) => "skipped",
+        }
+    }
+
     fn of(answer: &Answer) -> Self {
         match answer {
             Answer::Done { .. } => Self::Done,

@@ -6,6 +6,7 @@ pub mod fact;
 pub mod lines;
 pub mod log;
 pub mod prometheus;
+pub mod recording;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

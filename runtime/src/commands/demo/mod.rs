@@ -4,9 +4,12 @@ use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
 use kaspr_core::Settings;
+use kaspr_recording::look::Look;
+use kaspr_recording::recorder::{Recorder, Rotation};
+use kaspr_simulator::Happened;
 use kaspr_simulator::cluster::Timings;
 use kaspr_simulator::journal::{Journal, Line, Tone};
-use kaspr_simulator::run::{Broken, Run};
+use kaspr_simulator::run::{Broken, Event, Run};
 use kaspr_simulator::story::Story;
 
 use super::CommandError;
@@ -21,7 +24,14 @@ const LASTS: Duration = Duration::from_secs(24);
 /// Tells the story of an app, live.
 pub fn demo(args: &DemoArgs) -> Result<(), CommandError> {
     let story = Story::read(STORY).map_err(CommandError::failed)?;
-    let lines = lines(&story, args.seed)?;
+    let mut record = args
+        .record
+        .as_ref()
+        .map(|folder| Recorder::new(folder, env!("CARGO_PKG_VERSION"), Rotation::default()));
+    let lines = lines(&story, args.seed, &mut record)?;
+    if let Some(record) = &mut record {
+        record.close().map_err(CommandError::failed)?;
+    }
     let pace = if args.fast { Duration::ZERO } else { LASTS };
     print(&lines, pace).map_err(CommandError::failed)
 }
@@ -32,17 +42,32 @@ pub fn simulate(args: &SimulateArgs) -> Result<(), CommandError> {
     let text = std::fs::read_to_string(&args.file)
         .map_err(|error| CommandError::Failed(format!("{file} cannot be read: {error}")))?;
     let story = Story::read(&text).map_err(|why| CommandError::Failed(format!("{file}: {why}")))?;
-    let lines = lines(&story, args.seed)?;
+    let lines = lines(&story, args.seed, &mut None)?;
     print(&lines, Duration::ZERO).map_err(CommandError::failed)
 }
 
 /// Everything that happens: the same for the same story and seed.
-fn lines(story: &Story, seed: u64) -> Result<Vec<Line>, CommandError> {
+fn lines(
+    story: &Story,
+    seed: u64,
+    record: &mut Option<Recorder>,
+) -> Result<Vec<Line>, CommandError> {
     let mut run = Run::of(story, Timings::of_seed(seed), Settings::default());
-    let (mut journal, mut lines) = (Journal::default(), Vec::new());
+    let (mut journal, mut lines, mut passes) = (Journal::default(), Vec::new(), 0_u64);
     loop {
         match run.step() {
-            Ok(Some(event)) => lines.extend(journal.tell(&run.sim, &event)),
+            Ok(Some(event)) => {
+                lines.extend(journal.tell(&run.sim, &event));
+                if let (Some(recorder), Event::Happened(Happened::Passed { operator, passed })) =
+                    (record.as_mut(), &event)
+                {
+                    passes += 1;
+                    let (snapshot, plan) = (&passed.snapshot, &passed.plan);
+                    let decision = format!("{operator}-{passes}");
+                    let look = Look { snapshot, plan, decision: &decision, came: &[] };
+                    recorder.record(&look, snapshot.now).map_err(CommandError::failed)?;
+                }
+            }
             Ok(None) => break,
             Err(Broken::NeverRests(step)) => {
                 let why = format!("in step {step} of the story the cluster never comes to rest");
@@ -114,7 +139,7 @@ mod tests {
     #[test]
     fn the_same_seed_tells_the_same_and_another_one_another() {
         let story = Story::read(STORY).unwrap();
-        let told = |seed| lines(&story, seed).unwrap();
+        let told = |seed| lines(&story, seed, &mut None).unwrap();
         assert_eq!(told(1), told(1));
         assert_ne!(told(1), told(2));
         assert!(told(1).iter().any(|line| line.what.contains("crashes")));

@@ -93,7 +93,7 @@ impl Metrics {
                 registry.leave_all(now);
                 counted.waiting.clear();
             }
-            Fact::Lease(LeaseFact::Waiting { .. } | LeaseFact::Refused { .. }) => {}
+            Fact::Lease(LeaseFact::Waiting { .. } | LeaseFact::Refused { .. }) | Fact::Look(_) => {}
             Fact::Event(event) => registry.count(&EVENTS, &[event.code()], 0.0),
             Fact::OldDefinition(old) => registry.count(&DEFINITIONS_OUTDATED, &[old.kind], 0.0),
             Fact::Panic => registry.count(&PASSES_PANICKED, &[], 0.0),

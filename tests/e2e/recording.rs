@@ -1,0 +1,71 @@
+//! What an operator records while it works is decided again, later and elsewhere, without a difference.
+
+use std::env;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::kit::fixtures::{agent, app, table};
+use crate::kit::{Cluster, Operator, Space, e2e};
+
+#[test]
+fn what_is_recorded_is_decided_again_without_a_difference() {
+    e2e(async |cluster: &'static Cluster| {
+        let space = Space::new(cluster, "recorded").await;
+        let folder = cluster.dir.join("recorded");
+        let record = folder.to_str().unwrap();
+        let flags = ["--no-lease", "--settle", "300ms", "--record", record];
+        let mut operator = Operator::with(cluster, &[&space.name], &flags);
+        let mut small = app("shop");
+        small["spec"]["replicas"] = json!(1);
+        space.apply(&[small, agent("shop", "shop-a"), table("shop", "shop-t")]).await;
+        space.is_settled("shop").await;
+        let image = json!({"spec": {"image": "kasprio/kaspr:other"}});
+        space.edit("KasprApp", "shop", image).await;
+        space.is_settled("shop").await;
+        // What was recorded a while ago outlives a crash.
+        space.rests("shop").await;
+        tokio::time::sleep(kaspr_recording::limits::FLUSH_AFTER).await;
+        operator.kill();
+        let first = replayed(cluster, &folder);
+        assert!(number(&first, "looks") > 5 && number(&first, "acting") > 2, "{first:#}");
+
+        operator.start();
+        space.delete("KasprAgent", "shop-a").await;
+        space.is_gone("ConfigMap", "shop-a-agent").await;
+        operator.stop();
+        let both = replayed(cluster, &folder);
+        assert!(number(&both, "looks") > number(&first, "looks"), "{both:#}");
+        assert_eq!(replayed(cluster, &folder), both, "the same report each time");
+        keep(&folder);
+        space.done().await;
+    });
+}
+
+/// Copies the recording to where `KASPR_E2E_RECORDING` says: `fixtures/recordings` was made so.
+fn keep(folder: &Path) {
+    let Some(kept) = env::var_os("KASPR_E2E_RECORDING") else { return };
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        fs::copy(&path, Path::new(&kept).join(path.file_name().unwrap())).unwrap();
+    }
+}
+
+/// The sum of a field over all apps of a report.
+fn number(report: &Value, field: &str) -> u64 {
+    report["apps"].as_array().unwrap().iter().map(|app| app[field].as_u64().unwrap()).sum()
+}
+
+/// The report of a replay that finds no difference.
+fn replayed(cluster: &Cluster, folder: &Path) -> Value {
+    let output = Command::new(&cluster.operator)
+        .args(["replay", "-o", "json"])
+        .arg(folder)
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_str(&text).unwrap()
+}
