@@ -14,7 +14,8 @@ use crate::fault::{Fault, Faults, Gap};
 use crate::invariants::{Violation, Watchman};
 use crate::journal::Journal;
 use crate::outcome::{difference, outcome};
-use crate::run::{Broken, Run};
+use crate::run::{Broken, Event, Run};
+use crate::simulation::Happened;
 use crate::story::Story;
 
 /// A story with the run that nothing disturbs, and copies of it on the way.
@@ -59,7 +60,7 @@ impl<'a> Campaign<'a> {
         let mut watchman = Watchman::default();
         let mut points: Vec<Point<'a>> = Vec::new();
         let first = run.sim.cluster().server.version();
-        loop {
+        finish(&mut run, &mut watchman, |run, watchman| {
             let (requests, version) = (run.sim.requests(), run.sim.cluster().server.version());
             let is_news = points
                 .last()
@@ -67,12 +68,7 @@ impl<'a> Campaign<'a> {
             if is_news && let Some(copy) = run.fork(Faults::none()) {
                 points.push(Point { requests, version, run: copy, watchman: watchman.clone() });
             }
-            let event = run.step().map_err(Failure::Broken)?;
-            watchman.look(&run.sim.cluster()).map_err(Failure::Violated)?;
-            if event.is_none() {
-                break;
-            }
-        }
+        })?;
         let calm = outcome(&run.sim.cluster());
         let requests = run.sim.requests();
         let last = run.sim.cluster().server.version();
@@ -90,21 +86,19 @@ impl<'a> Campaign<'a> {
     }
 
     /// Every plan with two faults of these sorts at two requests. What the second one meets depends on
-    /// the first.
-    pub fn pairs(&self, sorts: &[Fault]) -> impl Iterator<Item = Faults> {
-        let all = self.requests;
-        let sorts = sorts.to_vec();
-        (1..=all).flat_map(move |one| {
-            let sorts = sorts.clone();
-            (one + 1..=all + 4).flat_map(move |two| {
-                let sorts = sorts.clone();
-                sorts.clone().into_iter().flat_map(move |first| {
-                    let plan =
-                        move |second| Faults::at_request(one, first).and_at_request(two, second);
-                    sorts.clone().into_iter().map(plan)
-                })
-            })
-        })
+    /// the first, which may make the run longer.
+    pub fn pairs(&self, sorts: &[Fault]) -> Vec<Faults> {
+        let mut plans = Vec::new();
+        for one in 1..=self.requests {
+            for two in one + 1..=self.requests + 4 {
+                for first in sorts {
+                    let plan = Faults::at_request(one, *first);
+                    let with = |second: &Fault| plan.clone().and_at_request(two, *second);
+                    plans.extend(sorts.iter().map(with));
+                }
+            }
+        }
+        plans
     }
 
     /// One run with these faults.
@@ -113,13 +107,7 @@ impl<'a> Campaign<'a> {
     /// If it does not end well.
     pub fn run(&self, faults: &Faults) -> Result<(), Failure> {
         let (mut run, mut watchman) = self.begin(faults);
-        loop {
-            let event = run.step().map_err(Failure::Broken)?;
-            watchman.look(&run.sim.cluster()).map_err(Failure::Violated)?;
-            if event.is_none() {
-                break;
-            }
-        }
+        finish(&mut run, &mut watchman, |_, _| {})?;
         match difference(&self.calm, &outcome(&run.sim.cluster())) {
             None => Ok(()),
             Some(what) => Err(Failure::Elsewhere(what)),
@@ -177,4 +165,41 @@ impl<'a> Campaign<'a> {
             (run, Watchman::default())
         })
     }
+}
+
+/// Runs a story to its end, and a while longer, in which nothing may be asked for: `look` is called before
+/// each step, and every invariant is looked after at each.
+fn finish<'a>(
+    run: &mut Run<'a>,
+    watchman: &mut Watchman,
+    mut look: impl FnMut(&Run<'a>, &Watchman),
+) -> Result<(), Failure> {
+    loop {
+        look(run, watchman);
+        let event = run.step().map_err(Failure::Broken)?;
+        watchman.look(&run.sim.cluster()).map_err(Failure::Violated)?;
+        match event {
+            Some(Event::Happened(Happened::Passed { passed, .. })) => {
+                if let Err(what) = passed.report {
+                    return violated("steps_in_order", what);
+                }
+            }
+            Some(_) => {}
+            None => break,
+        }
+    }
+    let (requests, end) = (run.sim.requests(), run.sim.cluster().now().after(SILENCE));
+    run.sim.run_until(end, |_, _| {});
+    let more = run.sim.requests() - requests;
+    if more > 0 {
+        return violated("settled_means_silent", format!("{more} requests at rest"));
+    }
+    Ok(())
+}
+
+/// Every app is looked at in this time.
+const SILENCE: u64 = 310_000;
+
+fn violated(name: &'static str, what: String) -> Result<(), Failure> {
+    Err(Failure::Violated(Violation { name, what }))
 }

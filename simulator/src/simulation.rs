@@ -13,7 +13,7 @@ use kaspr_engine::{Passed, pass};
 use crate::clock::Instant;
 use crate::cluster::{Cluster, Timings};
 use crate::fault::Faults;
-use crate::process::{Ground, Process, Trouble};
+use crate::process::{Ground, Process};
 
 /// A cluster with its operators.
 pub struct Simulation {
@@ -25,7 +25,6 @@ pub struct Simulation {
 /// A place where one process of the operator runs, started again when it ends.
 struct Operator {
     name: String,
-    starts: u32,
     process: Arc<Process>,
     /// The pass that stands still in the middle.
     running: Option<Running>,
@@ -84,7 +83,6 @@ impl Simulation {
         let copy = |operator: &Operator| {
             operator.running.is_none().then(|| Operator {
                 name: operator.name.clone(),
-                starts: operator.starts,
                 process: operator.process.copy(&ground),
                 running: None,
                 starts_at: operator.starts_at,
@@ -102,11 +100,6 @@ impl Simulation {
     /// The faults that are still to come.
     pub fn set_faults(&mut self, faults: Faults) {
         self.ground.trouble().faults = faults;
-    }
-
-    /// The faults that have not happened.
-    pub fn faults_left(&self) -> Faults {
-        self.ground.trouble().faults.clone()
     }
 
     /// Whether every operator runs, and has heard all there is.
@@ -138,6 +131,14 @@ impl Simulation {
     pub fn depose(&mut self, name: &str) {
         for operator in self.operators.iter().filter(|operator| operator.name == name) {
             operator.process.depose();
+        }
+    }
+
+    /// Runs until `limit` and gives each thing that happened to `see`.
+    pub fn run_until(&mut self, limit: Instant, mut see: impl FnMut(&Self, &Happened)) {
+        while self.cluster().now() < limit {
+            let happened = self.step(limit);
+            see(self, &happened);
         }
     }
 
@@ -186,8 +187,7 @@ impl Simulation {
             return Some(Happened::Crashed { operator: name });
         }
         if operator.starts_at.is_some_and(|at| at <= now) {
-            let starts = operator.starts + 1;
-            *operator = Operator { starts, ..Operator::start(&name, &ground, &settings) };
+            *operator = Operator::start(&name, &ground, &settings);
             return Some(Happened::Started { operator: name });
         }
         let is_over = operator.process.stands_until().is_some_and(|until| until <= now);
@@ -240,7 +240,7 @@ impl Simulation {
 impl Operator {
     fn start(name: &str, ground: &Ground, settings: &Settings) -> Self {
         let process = Process::start(name, ground, settings);
-        Self { name: name.to_owned(), starts: 0, process, running: None, starts_at: None }
+        Self { name: name.to_owned(), process, running: None, starts_at: None }
     }
 
     /// It neither ended nor stands still.
@@ -262,26 +262,5 @@ impl Operator {
                 Happened::Quiet
             }
         }
-    }
-}
-
-impl Simulation {
-    /// Runs until `limit` and gives each thing that happened to `see`.
-    pub fn run_until(&mut self, limit: Instant, mut see: impl FnMut(&Self, &Happened)) {
-        while self.cluster().now() < limit {
-            let happened = self.step(limit);
-            see(self, &happened);
-        }
-    }
-
-    /// How many times an operator was started again.
-    pub fn starts(&self, name: &str) -> u32 {
-        let found = self.operators.iter().find(|operator| operator.name == name);
-        found.map_or(0, |operator| operator.starts)
-    }
-
-    /// What the faults did so far counts no more.
-    pub fn clear_faults(&mut self) {
-        *self.ground.trouble() = Trouble { requests: self.requests(), faults: Faults::none() };
     }
 }

@@ -52,7 +52,7 @@ fn whatever_goes_wrong_ends_where_nothing_goes_wrong() {
     let share = budget() / u32::try_from(short.len().div_ceil(workers())).unwrap();
     each(&short, |story| {
         let (campaign, began) = (campaign(story), Instant::now());
-        let pairs = spread(campaign.pairs(&TWICE).collect());
+        let pairs = spread(campaign.pairs(&TWICE));
         tally.run(&campaign, &mut pairs.into_iter().take_while(|_| began.elapsed() < share));
     });
     let (plans, failed) = (tally.plans.load(Ordering::Relaxed), tally.failed.lock().unwrap());
