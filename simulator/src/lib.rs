@@ -4,7 +4,7 @@
 //! The operator is the real one: the production core, cache, schedule and interpreter
 //! ([`kaspr_engine`]), brought to a simulated API server instead of a real one.
 #![deny(missing_docs)]
-#![allow(
+#![expect(
     clippy::indexing_slicing,
     reason = "JSON is indexed by names: what is not there reads as null, and the server checks shapes at its door"
 )]

@@ -59,6 +59,8 @@ pub struct Watch {
     backoff: Backoff,
     /// The server streams lists; found out by asking.
     can_stream: bool,
+    /// When what was known was too old, the last time.
+    expired: Option<Instant>,
     /// What was told last of its failures.
     told: Option<String>,
 }
@@ -101,7 +103,7 @@ impl Watch {
         };
         let backoff = Backoff::new(rand::random());
         let feed = Feed::new(kind, scope);
-        Self { feed, api, sink, bell, backoff, can_stream: true, told: None }
+        Self { feed, api, sink, bell, backoff, can_stream: true, expired: None, told: None }
     }
 
     /// Watches until `stop`.
@@ -138,7 +140,11 @@ impl Watch {
             Ended::Closed => "the server closes it at once".to_owned(),
             Ended::Expired => {
                 self.feed.forget();
-                if !is_short {
+                let is_repeated = self.expired.replace(now).is_some_and(|last| {
+                    now.saturating_duration_since(last) < limits::WATCH_BACKOFF_MAX
+                });
+                // After an outage that is what to expect: the list is asked for at once.
+                if !is_short || !is_repeated {
                     return Duration::ZERO;
                 }
                 "what was known is too old, again and again".to_owned()

@@ -14,7 +14,7 @@ type Script = Arc<Mutex<VecDeque<(u16, String)>>>;
 
 struct Rig {
     cache: Arc<Cache>,
-    asked: Arc<Mutex<Vec<String>>>,
+    asked: Arc<Mutex<Vec<(Instant, String)>>>,
 }
 
 impl Rig {
@@ -24,7 +24,7 @@ impl Rig {
         let asked = Arc::new(Mutex::new(Vec::new()));
         let log = Arc::clone(&asked);
         let service = tower::service_fn(move |request: Request<Body>| {
-            log.lock().unwrap().push(request.uri().to_string());
+            log.lock().unwrap().push((Instant::now(), request.uri().to_string()));
             let next = script.lock().unwrap().pop_front();
             let (status, text) = next.unwrap_or((500, status(500)));
             async move {
@@ -57,7 +57,7 @@ impl Rig {
     }
 
     fn asked(&self) -> Vec<String> {
-        self.asked.lock().unwrap().clone()
+        self.asked.lock().unwrap().iter().map(|(_, uri)| uri.clone()).collect()
     }
 }
 
@@ -146,4 +146,25 @@ async fn an_expired_version_is_listed_anew() {
     ];
     let rig = Rig::run(script, Duration::from_secs(10)).await;
     assert_eq!((rig.read("a"), rig.read("b")), (Some(Unseen::Unreadable), None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_outage_made_too_old_is_listed_anew_at_once() {
+    let list = |name: &str, version: &str| event("ADDED", &app(name, "5")) + &initial_end(version);
+    let mut script = vec![(200, list("a", "7"))];
+    script.extend(std::iter::repeat_n((500, status(500)), 10));
+    script.extend([(410, status(410)), (200, list("b", "90"))]);
+    let rig = Rig::run(script, Duration::from_mins(5)).await;
+    assert_eq!(rig.read("b"), None);
+    let asked = rig.asked.lock().unwrap();
+    let ((expired, _), (listed, uri)) = (&asked[11], &asked[12]);
+    assert!(uri.contains("sendInitialEvents=true"), "{uri}");
+    assert!(*listed - *expired < Duration::from_secs(1), "{:?} later", *listed - *expired);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_to_which_every_list_is_too_old_is_not_asked_in_a_loop() {
+    let script = std::iter::repeat_n((410, status(410)), 10_000).collect();
+    let rig = Rig::run(script, Duration::from_mins(5)).await;
+    assert!(rig.asked().len() < 25, "{}", rig.asked().len());
 }
