@@ -122,16 +122,21 @@ impl Recorder {
             .map_err(|source| failed(&path, source))
     }
 
-    /// After an error nobody knows how much of a frame was written: the file is left as it is.
+    /// After an error nobody knows how much of a frame was written: the file is left as it is. One that
+    /// holds no whole frame goes, or each new try on a full disk would cost a good file its place.
     fn with_file(
         &mut self,
         act: impl FnOnce(&mut Open) -> io::Result<()>,
     ) -> Result<(), WriteError> {
         let Some(open) = &mut self.open else { return Ok(()) };
         let done = act(open);
-        let path = open.path.clone();
+        let (path, is_empty) = (open.path.clone(), open.written == 0);
         done.map_err(|source| {
             self.open = None;
+            if is_empty {
+                // The error that is told is the one that came first.
+                let _ = fs::remove_file(&path);
+            }
             WriteError { path, source }
         })
     }
@@ -354,6 +359,26 @@ mod tests {
         let count = fs::read_dir(folder.path()).unwrap().count();
         assert_eq!(count, 4);
         assert_eq!(all(folder.path()).0, looks[4..]);
+    }
+
+    #[test]
+    fn a_full_disk_costs_one_old_file_its_place_at_most() {
+        let folder = Folder::new();
+        let looks = looks(4);
+        let rotation = Rotation { bytes: 1, files: 2, ..Rotation::default() };
+        let mut recorder = recorder(&folder, rotation);
+        for look in &looks[..2] {
+            record(&mut recorder, look);
+            recorder.close().unwrap();
+        }
+        for look in &looks[2..] {
+            record(&mut recorder, look);
+            // Source: full(4), every write fails as on a full disk.
+            recorder.open.as_mut().unwrap().file = File::create("/dev/full").unwrap();
+            let error = recorder.close().unwrap_err();
+            assert_eq!(error.source.kind(), io::ErrorKind::StorageFull);
+        }
+        assert_eq!(all(folder.path()), (looks[1..2].to_vec(), Vec::new()));
     }
 
     #[test]
