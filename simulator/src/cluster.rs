@@ -1,7 +1,6 @@
 //! The cluster around the operator: the API server, the controllers and the node, on one clock.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use kaspr_engine::request::{Ask, Call, collection};
 use serde_json::{Value, json};
@@ -213,11 +212,6 @@ impl Cluster {
         self.ask(place.resource, path_of(place), Ask::Delete(json!({})))
     }
 
-    /// One object.
-    pub fn get(&self, place: &Place) -> Option<&Arc<Value>> {
-        self.server.get(place.resource, &place.namespace, &place.name)
-    }
-
     fn ask(&mut self, resource: Resource, path: String, ask: Ask) -> Answer {
         self.server.handle("people", &Call { kind: resource.kind(), path, ask })
     }
@@ -230,3 +224,6 @@ fn path_of(place: &Place) -> String {
     let below = if place.below.is_empty() { String::new() } else { format!("/{}", place.below) };
     format!("{path}/{}{below}", place.name)
 }
+
+#[cfg(test)]
+mod tests;

@@ -71,7 +71,7 @@ pub struct Given {
     app: Option<String>,
     #[serde(default)]
     annotations: Map<String, Value>,
-    /// Laid over a small spec that is valid.
+    /// Laid over a small spec that is valid, as a merge patch.
     #[serde(default)]
     spec: Value,
     /// Of a ConfigMap.
@@ -150,7 +150,9 @@ impl Given {
         }
         let mut manifest = json!({ "apiVersion": api_version, "kind": kind, "metadata": metadata });
         let mut spec = resource.map_or(Value::Null, |resource| small(resource, name));
-        lay_over(&mut spec, &self.spec);
+        if !self.spec.is_null() {
+            json_patch::merge(&mut spec, &self.spec);
+        }
         if !spec.is_null() {
             manifest["spec"] = spec;
         }
@@ -183,7 +185,6 @@ pub fn place(kind: &str, name: &str) -> Option<Place> {
 
 /// The smallest spec that says something.
 fn small(resource: Resource, name: &str) -> Value {
-    let python = |body: &str| format!("def {}({body}\n", name.replace('-', "_"));
     let function = name.replace('-', "_");
     let Resource::Watched(kind) = resource else { return Value::Null };
     match kind {
@@ -197,26 +198,11 @@ fn small(resource: Resource, name: &str) -> Value {
             "input": { "topic": { "name": format!("{name}-in") } },
             "processors": { "pipeline": [function], "operations": [{
                 "name": function,
-                "map": { "entrypoint": function, "python": python("value):\n    return value") },
+                "map": { "entrypoint": function, "python": format!("def {function}(value):\n    return value\n") },
             }] },
         }),
         ObjectKind::Table => json!({ "name": function, "partitions": 6 }),
         _ => Value::Null,
-    }
-}
-
-fn lay_over(target: &mut Value, from: &Value) {
-    let Value::Object(fields) = from else {
-        if !from.is_null() {
-            *target = from.clone();
-        }
-        return;
-    };
-    if !target.is_object() {
-        *target = json!({});
-    }
-    for (name, value) in fields {
-        lay_over(&mut target[name.as_str()], value);
     }
 }
 

@@ -32,16 +32,13 @@ pub(crate) fn step(server: &mut Server) {
         let least = scaler["spec"]["minReplicas"].as_i64().unwrap_or(1);
         // Who is not ready is not measured: the others decide when all are.
         let is_measured = set["status"]["readyReplicas"].as_i64() == Some(live);
-        let grown = if is_measured { (live + 4).max(live * 2) } else { live };
+        let grown = if is_measured { live.saturating_add(live.max(4)) } else { live };
         let wanted = grown.clamp(least.min(most), most);
         if live > 0 && wanted != live {
             client.merge(SET, &set, "", json!({ "spec": { "replicas": wanted } }));
         }
-        let status = json!({
-            "observedGeneration": Value::Null, "currentReplicas": live, "desiredReplicas": wanted,
-        });
-        let told = ["currentReplicas", "desiredReplicas"];
-        if told.iter().any(|field| scaler["status"][field] != status[field]) {
+        let status = json!({ "currentReplicas": live, "desiredReplicas": wanted });
+        if scaler["status"] != status {
             client.merge(SCALER, &scaler, "/status", json!({ "status": status }));
         }
     }

@@ -171,9 +171,6 @@ fn service(service: &mut Value) {
     };
     set(spec, "ipFamilies", families);
     set(spec, "ipFamilyPolicy", json!(policy));
-    if let Some(address) = spec.get("clusterIP").cloned() {
-        set(spec, "clusterIPs", json!([address]));
-    }
     each(spec.get_mut("ports"), |port| {
         set(port, "protocol", json!("TCP"));
         let number = port["port"].clone();

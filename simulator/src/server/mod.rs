@@ -7,7 +7,6 @@ mod apply;
 mod defaults;
 mod fields;
 mod lists;
-mod merge;
 mod object;
 pub mod resource;
 mod rules;
@@ -24,7 +23,6 @@ use crate::clock::Instant;
 
 use self::apply::Applied;
 use self::fields::{Manager, Managers};
-use self::merge::Misfit;
 use self::object::{allot, full_name, is_other_spec, is_to_go, key, not_as_seen, restore, untyped};
 use self::resource::{Place, Resource};
 
@@ -134,7 +132,11 @@ impl Server {
         };
         let manager =
             query.split('&').find_map(|pair| pair.strip_prefix("fieldManager=")).unwrap_or(agent);
-        if let Some(field) = rules::misshapen(&call.ask) {
+        let sent = match &call.ask {
+            Ask::Create(body) | Ask::Merge(body) | Ask::Apply(body) | Ask::Delete(body) => body,
+            Ask::Get | Ask::Patch(_) => &Value::Null,
+        };
+        if let Some(field) = rules::misshapen(place.resource, sent) {
             return Answer::refused(400, format!("{field} cannot be read"));
         }
         let who = Who { manager, place: &place };
@@ -283,7 +285,7 @@ impl Server {
             return answer;
         }
         let mut object = (*live).clone();
-        merge::merge(&mut object, patch);
+        json_patch::merge(&mut object, patch);
         self.update(who, &live, object)
     }
 
@@ -292,15 +294,21 @@ impl Server {
             return Answer::not_found(who.place);
         };
         let mut object = self.read(who.place).body;
-        match merge::operate(&mut object, operations) {
-            Ok(()) => self.update(who, &live, object),
+        let operations: json_patch::Patch = match serde_json::from_value(operations.clone()) {
+            Ok(operations) => operations,
+            Err(error) => {
+                return Answer::refused(400, format!("the patch cannot be read: {error}"));
+            }
+        };
+        if let Err(why) = json_patch::patch(&mut object, &operations) {
             // a failed test is told as content that is wrong.
-            Err(Misfit::Refused(why)) => Answer::refused(
-                422,
-                format!("the server rejected our request due to an error in our request: {why}"),
-            ),
-            Err(Misfit::Unreadable) => Answer::refused(400, "the patch cannot be read"),
+            let what = "the server rejected our request due to an error in our request";
+            return Answer::refused(422, format!("{what}: {why}"));
         }
+        if let Some(field) = rules::misshapen(who.place.resource, &object) {
+            return Answer::refused(400, format!("{field} cannot be read"));
+        }
+        self.update(who, &live, object)
     }
 
     /// A plain change: what changed belongs to who changed it.
@@ -420,15 +428,7 @@ impl Server {
         let key = key(place);
         self.managers.insert(key.clone(), Arc::new(managers));
         let before = self.objects.insert(key.clone(), Arc::clone(&object));
-        let after = Some(Arc::clone(&object));
-        self.history.push(Arc::new(Change {
-            version: self.version,
-            at: self.now,
-            by: self.by,
-            key,
-            before,
-            after,
-        }));
+        self.record(key, before, Some(Arc::clone(&object)));
         object
     }
 
@@ -437,16 +437,13 @@ impl Server {
         self.managers.remove(&key);
         if let Some(before) = self.objects.remove(&key) {
             self.version += 1;
-            let before = Some(before);
-            self.history.push(Arc::new(Change {
-                version: self.version,
-                at: self.now,
-                by: self.by,
-                key,
-                before,
-                after: None,
-            }));
+            self.record(key, Some(before), None);
         }
+    }
+
+    fn record(&mut self, key: Key, before: Option<Arc<Value>>, after: Option<Arc<Value>>) {
+        let (version, at, by) = (self.version, self.now, self.by);
+        self.history.push(Arc::new(Change { version, at, by, key, before, after }));
     }
 
     fn stamp(&self) -> String {

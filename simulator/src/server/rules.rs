@@ -4,7 +4,6 @@
 use kaspr_core::ObjectKind;
 use kaspr_core::schema;
 use kaspr_crds::{Kind, spec_schema};
-use kaspr_engine::request::Ask;
 use serde_json::Value;
 
 use super::resource::{Place, Resource};
@@ -19,18 +18,25 @@ pub(super) fn check(place: &Place, live: Option<&Value>, object: &mut Value) -> 
     }
 }
 
-/// The first part of an object in a request that has not the shape that all objects have.
-pub(super) fn misshapen(ask: &Ask) -> Option<&'static str> {
-    let body = match ask {
-        Ask::Create(body) | Ask::Merge(body) | Ask::Apply(body) | Ask::Delete(body) => body,
-        Ask::Get | Ask::Patch(_) => return None,
-    };
-    let maps =
-        ["", "/metadata", "/metadata/labels", "/metadata/annotations", "/spec", "/status", "/data"];
+/// Parts that are maps, or null, in every object that has them.
+const MAPS: [&str; 7] =
+    ["", "/metadata", "/metadata/labels", "/metadata/annotations", "/spec", "/status", "/data"];
+/// The same in a StatefulSet.
+const MAPS_OF_SET: [&str; 4] = [
+    "/spec/template",
+    "/spec/template/metadata",
+    "/spec/template/metadata/labels",
+    "/spec/template/spec",
+];
+
+/// The first part of an object that has not the shape that all objects of a resource have.
+pub(super) fn misshapen(resource: Resource, object: &Value) -> Option<&'static str> {
+    let of_set: &[&str] =
+        if resource == Resource::Watched(ObjectKind::StatefulSet) { &MAPS_OF_SET } else { &[] };
     let is_odd = |pointer: &&str| {
-        body.pointer(pointer).is_some_and(|value| !value.is_object() && !value.is_null())
+        object.pointer(pointer).is_some_and(|value| !value.is_object() && !value.is_null())
     };
-    maps.into_iter().find(is_odd)
+    MAPS.iter().chain(of_set).copied().find(is_odd)
 }
 
 /// Fields of a StatefulSet's spec that an update may change.

@@ -45,7 +45,7 @@ fn set(meta: &Value, spec: &Value) -> Value {
             },
         },
     });
-    merge::merge(&mut body["spec"], spec);
+    json_patch::merge(&mut body["spec"], spec);
     body
 }
 
