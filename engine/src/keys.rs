@@ -117,10 +117,14 @@ pub fn selector(kind: ObjectKind) -> Option<String> {
     is_labelled(kind).then(|| format!("{MANAGED_BY_LABEL}={MANAGED_BY}"))
 }
 
-/// Whether the watch of this kind delivers this object.
+/// Whether the [`selector`] of a kind selects this object.
+pub fn is_selected(kind: ObjectKind, body: &Value) -> bool {
+    !is_labelled(kind) || object::label(body, MANAGED_BY_LABEL) == Some(MANAGED_BY)
+}
+
+/// Whether the watch of this kind delivers this object, and it is worth keeping.
 pub fn is_watched(kind: ObjectKind, body: &Value) -> bool {
-    let selected = !is_labelled(kind) || object::label(body, MANAGED_BY_LABEL) == Some(MANAGED_BY);
-    selected && concerns_us(kind, body)
+    is_selected(kind, body) && concerns_us(kind, body)
 }
 
 fn is_labelled(kind: ObjectKind) -> bool {

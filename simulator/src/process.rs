@@ -14,7 +14,6 @@ use kaspr_engine::cache::{Due, Listing, Scope, Store};
 use kaspr_engine::feed::{Event, Feed};
 use kaspr_engine::gate::Gate;
 use kaspr_engine::memory::Memory;
-use kaspr_engine::object::label;
 use kaspr_engine::outdated::Outdated;
 use kaspr_engine::request::{Ask, Call, Failure};
 use kaspr_engine::schedule::{After, Lane, Schedule, Taken};
@@ -152,9 +151,8 @@ impl Process {
             return Some((feed.kind, cluster.now().after(LISTS_AGAIN)));
         }
         feed.begin_list(now, &mut store);
-        let selector = keys::selector(feed.kind);
         for (_, object) in cluster.server.all(Resource::Watched(feed.kind)) {
-            if is_selected(selector.as_deref(), object) {
+            if keys::is_selected(feed.kind, object) {
                 let wake = feed.take(Event::Put(bare(object)), &mut store, now);
                 lock(&self.schedule).wake(&wake, now);
             }
@@ -212,9 +210,13 @@ impl Process {
         let Resource::Watched(kind) = change.key.0 else { return };
         let is_heard = |feed: &&mut Feed| feed.kind == kind && feed.version().is_some();
         let Some(feed) = state.feeds.iter_mut().find(is_heard) else { return };
-        let selector = keys::selector(kind);
+        // A list may be newer than the changes that are still on their way.
+        let known = feed.version().and_then(|version| version.parse().ok());
+        if known.is_some_and(|known: u64| change.version <= known) {
+            return;
+        }
         let seen = |object: &Option<Arc<Value>>| {
-            object.clone().filter(|object| is_selected(selector.as_deref(), object))
+            object.clone().filter(|object| keys::is_selected(kind, object))
         };
         let event = match (seen(&change.before), seen(&change.after)) {
             (_, Some(after)) => Event::Put(bare(&after)),
@@ -426,12 +428,6 @@ fn told(answer: Answer) -> Result<Value, Failure> {
     Err(Failure::answered(answer.code, Some(answer.body), ""))
 }
 
-fn is_selected(selector: Option<&str>, object: &Value) -> bool {
-    selector.is_none_or(|selector| {
-        selector.split_once('=').is_some_and(|(name, value)| label(object, name) == Some(value))
-    })
-}
-
 /// The object as a watch hands it on, without what is never read.
 fn bare(object: &Value) -> Value {
     let mut body = object.clone();
@@ -445,4 +441,47 @@ fn copy<T: Clone>(mutex: &Mutex<T>) -> Mutex<T> {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::cluster::Timings;
+
+    #[test]
+    fn what_a_new_list_holds_is_not_heard_again() {
+        let cluster = Arc::new(Mutex::new(Cluster::new(Timings::default())));
+        let ground = Ground { cluster, trouble: Arc::default() };
+        let process = Process::start("one", &ground, &Settings::default());
+        let kind = ObjectKind::StatefulSet;
+        let known = || {
+            let state = lock(&process.state);
+            let feed = state.feeds.iter().find(|feed| feed.kind == kind).unwrap();
+            feed.version().unwrap().parse::<u64>().unwrap()
+        };
+        let pass = |millis| {
+            let mut cluster = ground.cluster();
+            let at = cluster.now().after(millis);
+            cluster.pass_until(at);
+        };
+        let set = |count: u32| {
+            json!({
+                "kind": kind.kind(), "metadata": { "name": "a-app", "namespace": "n" },
+                "spec": { "replicas": count },
+            })
+        };
+        assert!(ground.cluster().apply(&set(1)).is_good());
+        pass(2);
+        assert!(ground.cluster().apply(&set(2)).is_good());
+        process.refresh(&[kind], "");
+        pass(1);
+        process.hear();
+        let listed = known();
+        assert_eq!(listed, ground.cluster().server.version(), "the events are still on their way");
+        pass(1);
+        assert!(process.hear(), "the first event");
+        assert_eq!(known(), listed);
+    }
 }
