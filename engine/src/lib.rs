@@ -6,6 +6,7 @@
 #![deny(missing_docs)]
 
 pub mod cache;
+pub mod chance;
 pub mod feed;
 pub mod gate;
 pub mod hand;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use kaspr_engine::chance::Chance;
 use kaspr_engine::request::{Ask, Call, collection};
 use serde_json::{Value, json};
 
@@ -34,15 +35,9 @@ impl Timings {
     /// Times that differ a little from the usual ones: the same for the same seed.
     pub fn of_seed(seed: u64) -> Self {
         let usual = Self::default();
-        // A linear congruential generator (Knuth, MMIX).
-        let mut state = seed;
-        let mut about = |millis: u64| {
-            state = state
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1_442_695_040_888_963_407);
-            let part = state >> 48;
-            millis * 4 / 5 + millis * 2 / 5 * part / (1 << 16)
-        };
+        let mut chance = Chance::new(seed);
+        let mut about =
+            |millis: u64| millis * 4 / 5 + millis * 2 / 5 * u64::from(chance.part()) / (1 << 16);
         Self {
             request: about(usual.request).max(1),
             event: about(usual.event).max(1),

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use kaspr_core::{ObjectKind, ObjectRef};
+use kaspr_engine::chance::Chance;
 use serde_json::{Value, json};
 use tokio::time::{sleep, sleep_until};
 
@@ -91,7 +92,8 @@ fn resources(mebibytes: usize) -> (Value, Value) {
 async fn one_sort(case: &Case, options: &Options, sort: &Sort) -> Result<Value> {
     let kind = (sort.child)(case.apps.first().context("there is no app")?).kind;
     let mut watcher = Watcher::of(&case.site.api, &[kind]).await?;
-    let mut chance = Chance(7);
+    // The same apps in every run.
+    let mut chance = Chance::new(7);
     let (mut awaited, mut made) = (BTreeMap::new(), BTreeMap::<&App, usize>::new());
     let mut next = tokio::time::Instant::now();
     for _ in 0..options.edits {
@@ -127,15 +129,4 @@ async fn one_sort(case: &Case, options: &Options, sort: &Sort) -> Result<Value> 
 fn quantile(sorted: &[f64], percent: usize) -> Option<f64> {
     let at = (sorted.len() * percent).div_ceil(100).saturating_sub(1);
     sorted.get(at).map(|value| (value * 10.0).round() / 10.0)
-}
-
-/// The same apps in every run: a linear congruential generator (Knuth, MMIX).
-struct Chance(u64);
-
-impl Chance {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 =
-            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        usize::try_from(self.0 >> 33).unwrap_or(0) % bound.max(1)
-    }
 }

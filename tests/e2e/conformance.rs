@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::env;
 
 use kaspr_core::{ObjectKind, ObjectRef};
+use kaspr_engine::chance::Chance as Numbers;
 use kaspr_engine::request::{Ask, Call, path};
 use kaspr_simulator::clock::Instant;
 use kaspr_simulator::server::Server;
@@ -46,7 +47,7 @@ fn random_requests_are_answered_as_a_real_server_answers_them() {
         let space = Space::new(cluster, "conformance").await;
         let twins = Twins { api: cluster.api().await, namespace: space.name.clone() };
         let mut server = Server::new(Instant::default());
-        let mut chance = Chance(seed());
+        let mut chance = Chance(Numbers::new(seed()));
         let mut differences = BTreeMap::<String, (usize, String)>::new();
         let mut history = BTreeMap::<ObjectRef, Vec<String>>::new();
         for number in 0..REQUESTS {
@@ -375,14 +376,12 @@ fn some(chance: &mut Chance, names: &[&str]) -> Value {
     map
 }
 
-/// The same requests in every run: a linear congruential generator (Knuth, MMIX).
-struct Chance(u64);
+/// The same requests in every run.
+struct Chance(Numbers);
 
 impl Chance {
     fn below(&mut self, bound: usize) -> usize {
-        self.0 =
-            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        usize::try_from(self.0 >> 33).unwrap() % bound
+        self.0.below(bound)
     }
 
     fn is(&mut self) -> bool {

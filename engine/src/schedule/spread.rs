@@ -2,23 +2,20 @@
 
 use std::time::Duration;
 
-/// Pauses that differ, the same in each run with the same seed: a linear congruential generator
-/// (Knuth, MMIX).
+use crate::chance::Chance;
+
+/// Pauses that differ, the same in each run with the same seed.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Spread(u64);
+pub(super) struct Spread(Chance);
 
 impl Spread {
     pub(super) fn of(seed: u64) -> Self {
-        Self(seed)
+        Self(Chance::new(seed))
     }
 
     /// Between four fifths of `most` and `most`.
     pub(super) fn of_up_to(&mut self, most: Duration) -> Duration {
-        self.0 =
-            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        // The upper half of the bits is the better one.
-        let part = u32::try_from(self.0 >> 32).unwrap_or(0);
-        most.saturating_sub(most / 5 * (part >> 16) / (1 << 16))
+        most.saturating_sub(most / 5 * u32::from(self.0.part()) / (1 << 16))
     }
 }
 
