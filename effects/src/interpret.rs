@@ -1,60 +1,12 @@
 //! Walks a plan: status first, in order, within the deadline; a failure skips what depends on it.
 
-use std::time::Duration;
-
-use kaspr_core::action::Action;
 use kaspr_core::limits;
 use kaspr_core::outcome::{Answer, Refusal};
 use kaspr_core::plan::{Plan, Stage, Step};
 use kaspr_core::time::Uptime;
 
 use crate::perform::{Clock, Fence, Perform};
-
-/// What came of a plan.
-#[derive(Debug, Default, PartialEq)]
-pub struct Report {
-    /// The actions that were sent, in order.
-    pub sent: Vec<Sent>,
-    /// The actions that were not sent, in order.
-    pub skipped: Vec<Skipped>,
-}
-
-/// One action that was sent.
-#[derive(Debug, PartialEq)]
-pub struct Sent {
-    /// The action.
-    pub action: Action,
-    /// What came of it.
-    pub answer: Answer,
-    /// How long it took until the answer was there.
-    pub took: Duration,
-}
-
-/// One action that was not sent, and why. It is no outcome: nothing came of it.
-#[derive(Debug, PartialEq)]
-pub struct Skipped {
-    /// The action.
-    pub action: Action,
-    /// Why it was not sent.
-    pub why: Dropped,
-}
-
-/// Why an action was not sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dropped {
-    /// The app's status was not as decided on: the whole plan rests on something else.
-    Voided,
-    /// The app's status was refused, and this action cannot be undone.
-    StatusRefused,
-    /// Something that it needs failed in this plan.
-    NeedFailed,
-    /// The deadline of the plan passed.
-    TooLate,
-    /// This process no longer leads.
-    NotLeading,
-    /// The world as a whole fails, or asked to be left alone.
-    HeldBack,
-}
+use crate::report::{Dropped, Report, Sent, Skipped};
 
 /// Carries out `plan`, whose status was read at `read_at`.
 ///
@@ -132,8 +84,9 @@ fn is_done(answer: &Answer) -> bool {
 mod tests {
     use std::cell::{Cell, RefCell};
     use std::collections::VecDeque;
+    use std::time::Duration;
 
-    use kaspr_core::action::{Manifest, Precondition};
+    use kaspr_core::action::{Action, Manifest, Precondition};
     use kaspr_core::key::{ObjectKind, ObjectRef};
     use kaspr_core::reason::Reason;
     use kaspr_core::time::Now;

@@ -2,13 +2,12 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use kaspr_core::plan::Notice;
 use kaspr_engine::schedule::{After, Taken};
 use kaspr_engine::{Passed, Site};
 
 use crate::process::Process;
 use crate::sensors::Fact;
-use crate::sensors::fact::{Came, LookFact, PassFact, PassResult, StepFact};
+use crate::sensors::fact::{LookFact, PassFact, PassResult, StepFact};
 
 /// One pass over a key: what it asks of the queue.
 pub async fn pass(taken: &Taken, process: &Process, decisions: &Decisions) -> After {
@@ -16,12 +15,12 @@ pub async fn pass(taken: &Taken, process: &Process, decisions: &Decisions) -> Af
     let decision = decisions.next();
     let fact = fact(taken, decision.clone(), &passed);
     let took = process.uptime().since(passed.snapshot.now.uptime);
-    let came = fact.steps.iter().map(|step| step.came.code().to_owned()).collect();
-    process.tell.tell(Fact::Pass(Box::new(PassFact { took, ..fact })));
     let Passed { snapshot, plan, after, .. } = passed;
     if process.is_recorded {
+        let came = fact.steps.iter().map(|step| step.came.code().to_owned()).collect();
         process.tell.tell(Fact::Look(Box::new(LookFact { snapshot, plan, decision, came })));
     }
+    process.tell.tell(Fact::Pass(Box::new(PassFact { took, ..fact })));
     after
 }
 
@@ -38,7 +37,7 @@ fn fact(taken: &Taken, decision: String, passed: &Passed) -> PassFact {
     let steps = StepFact::all(plan, report);
     PassFact {
         due_to_request: (!report.sent.is_empty()).then(|| passed.acts_at.since(taken.due)),
-        notices: told(&plan.notices, &steps),
+        notices: report.said(plan).cloned().collect(),
         result: PassResult::of(&steps),
         steps,
         ..fact
@@ -63,13 +62,4 @@ impl Decisions {
         let number = self.last.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
         format!("{}-{number}", self.process)
     }
-}
-
-/// The notices whose status was written, if a status says what they say.
-fn told(notices: &[Notice], steps: &[StepFact]) -> Vec<Notice> {
-    let is_unsaid = |notice: &Notice, step: &StepFact| {
-        step.verb == "PatchStatus" && step.object == notice.about && step.came != Came::Done
-    };
-    let said = |notice: &&Notice| !steps.iter().any(|step| is_unsaid(notice, step));
-    notices.iter().filter(said).cloned().collect()
 }

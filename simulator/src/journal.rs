@@ -7,7 +7,7 @@ use kaspr_core::ObjectKind;
 use kaspr_core::action::Action;
 use kaspr_core::outcome::Answer;
 use kaspr_core::plan::{Notice, NoticeKind, Plan, Step};
-use kaspr_effects::{Report, Sent};
+use kaspr_effects::{Dropped, Report, Sent};
 use kaspr_engine::Passed;
 use serde_json::Value;
 
@@ -106,31 +106,16 @@ impl Journal {
 
 /// What was sent, with its reason and with what came of it if that is no success; then what it told.
 fn acts(plan: &Plan, report: &Report) -> Vec<(String, Tone)> {
-    let mut lines = Vec::new();
-    let mut sent = report.sent.iter().peekable();
-    for step in &plan.steps {
-        let Some(one) = sent.next_if(|sent| sent.action == step.action) else {
-            lines.push((format!("{}: not sent", act(step)), Tone::Bad));
-            continue;
-        };
-        match &one.answer {
-            Answer::Done { .. } => lines.push((act(step), Tone::Act)),
-            Answer::Exists { .. } => lines.push((format!("{}: it is there", act(step)), Tone::Bad)),
-            Answer::Refused { refusal, .. } => {
-                lines.push((format!("{}: {refusal}", act(step)), Tone::Bad));
-            }
+    let line = |(step, came): (&Step, Result<&Sent, Dropped>)| {
+        let act = act(step);
+        match came.map(|sent| &sent.answer) {
+            Ok(Answer::Done { .. }) => (act, Tone::Act),
+            Ok(Answer::Exists { .. }) => (format!("{act}: it is there"), Tone::Bad),
+            Ok(Answer::Refused { refusal, .. }) => (format!("{act}: {refusal}"), Tone::Bad),
+            Err(_) => (format!("{act}: not sent"), Tone::Bad),
         }
-    }
-    let is_said = |notice: &&Notice| !report.sent.iter().any(|sent| is_unsaid(notice, sent));
-    lines.extend(plan.notices.iter().filter(is_said).map(notice));
-    lines
-}
-
-/// Whether the status that says the same was not written: then nothing is told either.
-fn is_unsaid(notice: &Notice, sent: &Sent) -> bool {
-    sent.action.verb() == "PatchStatus"
-        && *sent.action.object() == notice.about
-        && !matches!(sent.answer, Answer::Done { .. })
+    };
+    report.steps(plan).map(line).chain(report.said(plan).map(notice)).collect()
 }
 
 fn act(step: &Step) -> String {

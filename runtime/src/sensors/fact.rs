@@ -7,11 +7,11 @@ use jiff::Timestamp;
 use kaspr_core::action::Action;
 use kaspr_core::key::{AppKey, ObjectKind, ObjectRef};
 use kaspr_core::outcome::{Answer, Refusal};
-use kaspr_core::plan::{Notice, Plan, Wait};
+use kaspr_core::plan::{Notice, Plan, Step, Wait};
 use kaspr_core::reason::Reason;
 use kaspr_core::seen::Seen;
 use kaspr_core::snapshot::Snapshot;
-use kaspr_effects::{Dropped, Report};
+use kaspr_effects::{Dropped, Report, Sent};
 
 use kaspr_engine::cache::Scope;
 use kaspr_engine::keys::definition_name;
@@ -225,14 +225,10 @@ impl StepFact {
 
     /// Joins a plan with what came of it.
     pub fn all(plan: &Plan, report: &Report) -> Vec<Self> {
-        let mut sent = report.sent.iter().peekable();
-        let mut skipped = report.skipped.iter().peekable();
-        let join = |step: &kaspr_core::Step| {
-            let (came, took) = if let Some(sent) = sent.next_if(|sent| sent.action == step.action) {
-                (Came::of(&sent.answer), sent.took)
-            } else {
-                let why = skipped.next().map_or(Dropped::Voided, |skipped| skipped.why);
-                (Came::Skipped(why), Duration::ZERO)
+        let join = |(step, came): (&Step, Result<&Sent, Dropped>)| {
+            let (came, took) = match came {
+                Ok(sent) => (Came::of(&sent.answer), sent.took),
+                Err(why) => (Came::Skipped(why), Duration::ZERO),
             };
             Self {
                 verb: step.action.verb(),
@@ -243,7 +239,7 @@ impl StepFact {
                 took,
             }
         };
-        plan.steps.iter().map(join).collect()
+        report.steps(plan).map(join).collect()
     }
 }
 
