@@ -8,7 +8,8 @@ use serde_json::{Map, Value};
 use crate::cluster::Cluster;
 use crate::server::resource::Resource;
 
-/// All objects at the end of a run, by kind and name. Revisions that nothing runs are left out.
+/// All objects at the end of a run, by kind and name. Kept revisions are left out: how
+/// many there are depends on the way.
 pub fn outcome(cluster: &Cluster) -> BTreeMap<String, Value> {
     let objects = cluster.server.objects().iter();
     objects

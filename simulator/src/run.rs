@@ -4,11 +4,11 @@ use kaspr_core::Settings;
 use serde_json::Value;
 
 use crate::clock::Instant;
-use crate::cluster::Timings;
+use crate::cluster::{Cluster, Timings};
 use crate::fault::Faults;
 use crate::server::Answer;
 use crate::simulation::{Happened, Simulation};
-use crate::story::{Given, Step, Story};
+use crate::story::{Edit, Given, Named, Step, Story};
 
 /// A story under way. A copy of it goes its own way.
 pub struct Run<'a> {
@@ -123,65 +123,29 @@ impl<'a> Run<'a> {
     fn act(&mut self, step: &Step) -> Result<String, Broken> {
         let now = self.sim.cluster().now();
         self.stirred = now;
+        let Self { sim, next, waits, .. } = self;
+        let refused = |why| Broken::Refused(*next + 1, why);
         Ok(match step {
             Step::Tell(words) => words.clone(),
             Step::Wait(seconds) => {
-                self.waits = Some(Waits::Until(now.after(seconds.saturating_mul(1_000))));
+                *waits = Some(Waits::Until(now.after(seconds.saturating_mul(1_000))));
                 format!("{seconds} s pass")
             }
             Step::Rest => {
-                self.waits = Some(Waits::Rest { since: now });
+                *waits = Some(Waits::Rest { since: now });
                 // What follows says it.
                 String::new()
             }
-            Step::Apply(_) | Step::Edit(_) | Step::Delete(_) => {
-                self.change(step).map_err(|why| Broken::Refused(self.next + 1, why))?
-            }
-            _ => self.befall(step),
-        })
-    }
-
-    /// What people do to objects.
-    fn change(&self, step: &Step) -> Result<String, String> {
-        let good = |answer: Answer| {
-            if answer.is_good() { Ok(()) } else { Err(answer.body["message"].to_string()) }
-        };
-        let unknown = || "there is no such kind".to_owned();
-        let mut cluster = self.sim.cluster();
-        Ok(match step {
-            Step::Apply(given) => {
-                let mut names = Vec::new();
-                for manifest in given.iter().map(Given::manifest) {
-                    good(cluster.apply(&manifest))?;
-                    names.push(title(&manifest));
-                }
-                format!("apply {}", names.join(", "))
-            }
-            Step::Edit(edit) => {
-                let (place, patch) = edit.patch().ok_or_else(unknown)?;
-                good(cluster.edit(&place, patch.clone()))?;
-                format!("edit {} {}: {patch}", place.resource.kind(), place.name)
-            }
-            Step::Delete(named) => {
-                let place = named.place().ok_or_else(unknown)?;
-                good(cluster.delete(&place))?;
-                format!("delete {} {}", place.resource.kind(), place.name)
-            }
-            _ => String::new(),
-        })
-    }
-
-    /// What happens to the cluster and its operators.
-    fn befall(&mut self, step: &Step) -> String {
-        let Self { sim, .. } = self;
-        match step {
+            Step::Apply(given) => apply(&mut sim.cluster(), given).map_err(refused)?,
+            Step::Edit(change) => edit(&mut sim.cluster(), change).map_err(refused)?,
+            Step::Delete(named) => delete(&mut sim.cluster(), named).map_err(refused)?,
             Step::Break(image) => {
                 sim.cluster().break_image(image, true);
                 format!("pods with {image} never get ready")
             }
             Step::Mend(image) => {
                 sim.cluster().break_image(image, false);
-                format!("pods with {image} get ready again")
+                format!("pods with {image} that start from now on get ready")
             }
             Step::Crash(name) => {
                 sim.crash(name);
@@ -211,9 +175,37 @@ impl<'a> Run<'a> {
                 sim.cluster().hide(kind, false);
                 format!("operators can list objects of kind {kind} again")
             }
-            _ => String::new(),
-        }
+        })
     }
+}
+
+fn apply(cluster: &mut Cluster, given: &[Given]) -> Result<String, String> {
+    let mut names = Vec::new();
+    for manifest in given.iter().map(Given::manifest) {
+        good(&cluster.apply(&manifest))?;
+        names.push(title(&manifest));
+    }
+    Ok(format!("apply {}", names.join(", ")))
+}
+
+fn edit(cluster: &mut Cluster, edit: &Edit) -> Result<String, String> {
+    let (place, patch) = edit.patch().ok_or_else(unknown)?;
+    good(&cluster.edit(&place, patch.clone()))?;
+    Ok(format!("edit {} {}: {patch}", place.resource.kind(), place.name))
+}
+
+fn delete(cluster: &mut Cluster, named: &Named) -> Result<String, String> {
+    let place = named.place().ok_or_else(unknown)?;
+    good(&cluster.delete(&place))?;
+    Ok(format!("delete {} {}", place.resource.kind(), place.name))
+}
+
+fn good(answer: &Answer) -> Result<(), String> {
+    if answer.is_good() { Ok(()) } else { Err(answer.body["message"].to_string()) }
+}
+
+fn unknown() -> String {
+    "there is no such kind".to_owned()
 }
 
 /// Whether something was done; a look that finds nothing to do is none.

@@ -124,7 +124,14 @@ impl Step {
             | Self::Allow(kind)
             | Self::Hide(kind)
             | Self::Show(kind) => vec![kind],
-            _ => Vec::new(),
+            Self::Tell(_)
+            | Self::Break(_)
+            | Self::Mend(_)
+            | Self::Wait(_)
+            | Self::Rest
+            | Self::Crash(_)
+            | Self::Start(_)
+            | Self::Depose(_) => Vec::new(),
         };
         match kinds.into_iter().find(|kind| Resource::of_kind(kind).is_none()) {
             Some(kind) => Err(format!(

@@ -1,5 +1,5 @@
-//! Claims: made for each ordinal, bound at once, grown when asked to, and kept or not by the
-//! retention policy.
+//! Claims: made for each ordinal, bound at once, grown when asked to, and kept or not by what the
+//! retention policy says of a deletion. What it says of fewer members is left out.
 //!
 //! Source: kubernetes.io/docs/concepts/workloads/controllers/statefulset "PersistentVolumeClaim
 //! retention", kubernetes.io/docs/concepts/storage/persistent-volumes "Expanding".
