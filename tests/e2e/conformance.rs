@@ -55,7 +55,7 @@ fn random_requests_are_answered_as_a_real_server_answers_them() {
             let history = history.entry(asked.of.clone()).or_default();
             history.push(format!("{} {:?} {:?}", asked.manager, asked.over, asked.ask));
             if let Some(what) = twins.compare(&asked, &mut server).await {
-                let title = format!("{} {}: {what}", asked.verb(), asked.of.kind.kind());
+                let title = format!("{} {}: {what}", asked.title(), asked.of.kind.kind());
                 let entry = differences.entry(title).or_insert((0, String::new()));
                 entry.0 += 1;
                 let begin = history.len().saturating_sub(TOLD);
@@ -174,17 +174,11 @@ fn same(body: &Value, of: &ObjectRef) -> Value {
 }
 
 impl Asked {
-    fn verb(&self) -> String {
+    /// What is asked for, in a word or two.
+    fn title(&self) -> String {
+        let verb = if let Ask::Merge(_) = self.ask { "merge" } else { self.ask.verb() };
         let below = self.below.map(|below| format!(" {below}")).unwrap_or_default();
-        let verb = match self.ask {
-            Ask::Merge(_) => "merge",
-            _ => self.ask_verb(),
-        };
         format!("{verb}{below}")
-    }
-
-    fn ask_verb(&self) -> &'static str {
-        self.ask.verb()
     }
 
     /// The request to the server that has the object as `seen`.
