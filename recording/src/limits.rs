@@ -10,8 +10,9 @@ pub const FRAME_BYTES: usize = 256 * 1024;
 /// object has at most some 1.5 MB (etcd's limit of a request); anything near this is no recording.
 pub const FRAME_BYTES_MAX: usize = 64 * 1024 * 1024;
 
-/// How long what was recorded may be in memory only: that much is lost to SIGKILL.
-pub const FLUSH_AFTER: Duration = Duration::from_secs(5);
+/// What was recorded is written when it has been in memory for so long. Asked twice a second, SIGKILL
+/// loses five seconds at most.
+pub const FLUSH_AFTER: Duration = Duration::from_secs(4);
 
 /// Level of zstd: its own default. Level 9 takes ten times as long for a tenth less (a day of an app).
 pub const COMPRESSION_LEVEL: i32 = 3;

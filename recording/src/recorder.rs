@@ -87,7 +87,7 @@ impl Recorder {
         })
     }
 
-    /// Writes what has been in memory for long enough. To be called every second or so.
+    /// Writes what has been in memory for long enough. To be called twice a second or so.
     ///
     /// # Errors
     /// If the file cannot be written.

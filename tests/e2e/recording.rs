@@ -8,7 +8,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::kit::fixtures::{agent, app, table};
-use crate::kit::{Cluster, Operator, Space, e2e};
+use crate::kit::{Cluster, Operator, Space, e2e, eventually};
 
 #[test]
 fn what_is_recorded_is_decided_again_without_a_difference() {
@@ -25,9 +25,14 @@ fn what_is_recorded_is_decided_again_without_a_difference() {
         let image = json!({"spec": {"image": "kasprio/kaspr:other"}});
         space.edit("KasprApp", "shop", image).await;
         space.is_settled("shop").await;
-        // What was recorded a while ago outlives a crash.
         space.rests("shop").await;
-        tokio::time::sleep(kaspr_recording::limits::FLUSH_AFTER).await;
+        eventually("all of it is written while the operator works", async || {
+            let found = replay(cluster, &folder)?;
+            let is_enough = number(&found, "looks") > 5 && number(&found, "acting") > 2;
+            if is_enough { Ok(()) } else { Err(format!("{found:#}")) }
+        })
+        .await;
+        // What is written outlives a crash.
         operator.kill();
         let first = replayed(cluster, &folder);
         assert!(number(&first, "looks") > 5 && number(&first, "acting") > 2, "{first:#}");
@@ -60,12 +65,19 @@ fn number(report: &Value, field: &str) -> u64 {
 
 /// The report of a replay that finds no difference.
 fn replayed(cluster: &Cluster, folder: &Path) -> Value {
+    replay(cluster, folder).unwrap_or_else(|why| panic!("{why}"))
+}
+
+/// The same, if there is something to compare and nothing differs.
+fn replay(cluster: &Cluster, folder: &Path) -> Result<Value, String> {
     let output = Command::new(&cluster.operator)
         .args(["replay", "-o", "json"])
         .arg(folder)
         .output()
         .unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_str(&text).unwrap()
+    if !output.status.success() {
+        return Err(format!("{text}\n{}", String::from_utf8_lossy(&output.stderr)));
+    }
+    Ok(serde_json::from_str(&text).unwrap())
 }

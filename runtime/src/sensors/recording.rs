@@ -17,8 +17,9 @@ use crate::clock::ProcessClock;
 pub const SENSOR: Sensor =
     Sensor { name: "recording", wants: |fact| matches!(fact, Fact::Look(_)) };
 
-/// What is in memory is written this often at the latest.
-const FLUSH_EVERY: Duration = Duration::from_secs(1);
+/// How often it is looked whether something has been in memory for long enough. With
+/// `FLUSH_AFTER` this makes the five seconds that a crash may cost.
+const FLUSH_EVERY: Duration = Duration::from_millis(500);
 
 /// Records into `folder` until the end. What cannot be written is told once and lost: no decision
 /// waits for it.
