@@ -118,7 +118,14 @@ impl Twins {
         if !real.is_ok() || real.body["kind"] == "Status" {
             return None;
         }
-        difference(&same(&real.body, &asked.of), &same(&simulated.1, &asked.of), "")
+        let found = difference(&same(&real.body, &asked.of), &same(&simulated.1, &asked.of), "");
+        if let Some(what) = &found {
+            // Most differences are about who holds a field.
+            let here = get(server, &self.namespace, &asked.of);
+            let held = |body: &Value| body["metadata"]["managedFields"].to_string();
+            eprintln!("{what}\nreally held before: {}\nhere after: {}", held(&seen), held(&here));
+        }
+        found
     }
 
     async fn forget(&self, of: &ObjectRef, server: &mut Server) {

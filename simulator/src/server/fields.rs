@@ -65,10 +65,16 @@ fn collect(value: &Value, path: &Path, text: &str, found: &mut Fields) {
             }
         }
         Value::Array(items) if lists::keys_of(text).is_some() && !items.is_empty() => {
-            for item in items {
+            let keys: Vec<String> = items.iter().map(|item| lists::key(item, text)).collect();
+            for (item, key) in items.iter().zip(&keys) {
                 let mut path = path.clone();
-                path.push(Step::Item(lists::key(item, text)));
+                path.push(Step::Item(key.clone()));
                 found.insert(path.clone());
+                // Items with the same keys are held as one, without their fields.
+                // Source: `visitListItems` of `toFieldSetWalker`, structured-merge-diff.
+                if keys.iter().filter(|other| *other == key).count() > 1 {
+                    continue;
+                }
                 for (name, value) in item.as_object().into_iter().flatten() {
                     let mut path = path.clone();
                     path.push(Step::Field(name.clone()));
@@ -127,7 +133,12 @@ pub(super) fn write(fields: &Fields) -> Value {
                 *at = json!({});
             }
         }
-        if matches!(path.last(), Some(Step::Item(_))) {
+        // A field that is held itself, beside what is below it.
+        let has_more = || {
+            let next = fields.range(path.clone()..).nth(1);
+            next.is_some_and(|next| next.starts_with(path))
+        };
+        if matches!(path.last(), Some(Step::Item(_))) || has_more() {
             at["."] = json!({});
         }
     }
@@ -244,13 +255,31 @@ pub(super) fn is_key(path: &[Step]) -> bool {
     }
 }
 
-/// Whether a field is another one. An item of a list is the same as long as its keys are.
+/// Whether a field is another one. An item of a list is the same as long as its keys are, unless
+/// several have them.
 pub(super) fn differs(one: &Value, two: &Value, path: &[Step]) -> bool {
-    let (one, two) = (get(one, path), get(two, path));
     if matches!(path.last(), Some(Step::Item(_))) {
-        return one.is_some() != two.is_some();
+        let (one, two) = (items(one, path), items(two, path));
+        return one.len() != two.len() || (one.len() > 1 && one != two);
     }
-    one != two
+    get(one, path) != get(two, path)
+}
+
+/// The items at a path that ends in the keys of one.
+fn items<'a>(object: &'a Value, path: &[Step]) -> Vec<&'a Value> {
+    let Some((Step::Item(keys), list)) = path.split_last() else { return Vec::new() };
+    let found = get(object, list).and_then(Value::as_array).into_iter().flatten();
+    let text = text_of(list);
+    found.filter(|item| lists::key(item, &text) == *keys).collect()
+}
+
+/// The names on a path, without the keys of items.
+fn text_of(path: &[Step]) -> String {
+    let names = path.iter().filter_map(|step| match step {
+        Step::Field(name) => Some(name.as_str()),
+        Step::Item(_) => None,
+    });
+    names.collect::<Vec<_>>().join(".")
 }
 
 /// The value at a path.
@@ -338,6 +367,33 @@ mod tests {
             })
         );
         assert_eq!(read(&written), fields);
+    }
+
+    #[test]
+    fn what_is_read_is_what_was_written() {
+        let path = |names: &[&str]| -> Path {
+            names.iter().map(|name| Step::Field((*name).to_owned())).collect()
+        };
+        let fields = Fields::from([path(&["status"]), path(&["status", "members"])]);
+        assert_eq!(write(&fields), json!({"f:status": {".": {}, "f:members": {}}}));
+        assert_eq!(read(&write(&fields)), fields);
+    }
+
+    #[test]
+    fn items_with_the_same_keys_are_held_as_one() {
+        let env = |env: Value| json!({"spec": {"template": {"spec": {"containers": [{"name": "main", "env": env}]}}}});
+        let double = env(json!([{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]));
+        let single = env(json!([{"name": "A", "value": "2"}]));
+        let steps = ["spec", "template", "spec", "containers"].map(|name| Step::Field(name.into()));
+        let mut path = steps.to_vec();
+        path.push(Step::Item(r#"{"name":"main"}"#.to_owned()));
+        path.push(Step::Field("env".to_owned()));
+        path.push(Step::Item(r#"{"name":"A"}"#.to_owned()));
+        let below = |fields: &Fields| {
+            fields.range(path.clone()..).filter(|it| it.starts_with(&path)).count()
+        };
+        assert_eq!([below(&of_object(&double)), below(&of_object(&single))], [1, 3]);
+        assert!(differs(&double, &single, &path) && !differs(&single, &single, &path));
     }
 
     #[test]
