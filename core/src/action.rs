@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::digest;
 use crate::key::ObjectRef;
+use crate::mask;
 
 /// `metadata.uid` of an object.
 pub type Uid = String;
@@ -121,9 +122,9 @@ pub struct Manifest {
 }
 
 impl Manifest {
-    /// The digest of the body: equal bodies, equal digests.
+    /// The digest of the body, over masks: equal bodies, equal digests.
     pub fn digest(&self) -> String {
-        digest::of_json(&self.body)
+        digest::of_json(&mask::masked(self.body.clone()))
     }
 }
 

@@ -22,6 +22,7 @@ pub mod invalid;
 pub mod key;
 pub mod limits;
 pub mod lists;
+pub mod mask;
 pub mod memo;
 pub mod meta;
 pub mod observed;

@@ -31,6 +31,9 @@ pub(crate) struct Header {
     /// When the file was opened.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) opened: Option<Timestamp>,
+    /// Whether what may be secret was masked.
+    #[serde(default, rename = "redacted", skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) is_redacted: bool,
 }
 
 /// Any other line: content under its name, or a look. A kind that is not known is passed over.

@@ -13,6 +13,7 @@ use zstd::bulk::Compressor;
 use crate::digest::Digest;
 use crate::line::{self, Content, FORMAT, Header, LookLine};
 use crate::look::{Facts, Look, bodies, objects};
+use crate::redact::redact;
 use crate::{files, limits};
 
 /// When a new file begins, and how many are kept.
@@ -43,8 +44,15 @@ pub struct Recorder {
     folder: PathBuf,
     written_by: String,
     rotation: Rotation,
+    redaction: Option<Redaction>,
     number: u32,
     open: Option<Open>,
+}
+
+/// That looks are masked, and what came of it.
+#[derive(Clone, Copy, Debug, Default)]
+struct Redaction {
+    left_out: u64,
 }
 
 /// What could not be recorded. The looks that were not written yet are lost; the next one begins a
@@ -67,7 +75,19 @@ impl Recorder {
         rotation: Rotation,
     ) -> Self {
         let (folder, written_by) = (folder.into(), written_by.into());
-        Self { folder, written_by, rotation, number: 0, open: None }
+        Self { folder, written_by, rotation, redaction: None, number: 0, open: None }
+    }
+
+    /// The same recorder, which masks what may be secret before it writes anything, see
+    /// [`mod@crate::redact`].
+    #[must_use]
+    pub fn redacting(self) -> Self {
+        Self { redaction: Some(Redaction::default()), ..self }
+    }
+
+    /// How many looks were left out since they could not be masked.
+    pub fn left_out(&self) -> u64 {
+        self.redaction.map_or(0, |redaction| redaction.left_out)
     }
 
     /// Records a look at the instant `now`.
@@ -75,6 +95,15 @@ impl Recorder {
     /// # Errors
     /// If a file cannot be made or written.
     pub fn record(&mut self, look: &Look<'_>, now: Now) -> Result<(), WriteError> {
+        let Some(redaction) = &mut self.redaction else { return self.write(look, now) };
+        let Some((snapshot, plan)) = redact(look) else {
+            redaction.left_out = redaction.left_out.saturating_add(1);
+            return Ok(());
+        };
+        self.write(&Look { snapshot: &snapshot, plan: &plan, ..*look }, now)
+    }
+
+    fn write(&mut self, look: &Look<'_>, now: Now) -> Result<(), WriteError> {
         if self.open.as_ref().is_some_and(|open| open.is_over(&self.rotation, now.uptime)) {
             self.close()?;
         }
@@ -118,7 +147,14 @@ impl Recorder {
             .map_err(|source| failed(folder, source))?;
         let (path, file) = files::create(folder, now.wall, &mut self.number)
             .map_err(|source| failed(folder, source))?;
-        Open::begin(path.clone(), file, &self.written_by, now)
+        let header = Header {
+            format: FORMAT,
+            snapshots: snapshot::VERSION,
+            written_by: self.written_by.clone(),
+            opened: Some(now.wall),
+            is_redacted: self.redaction.is_some(),
+        };
+        Open::begin(path.clone(), file, &header, now)
             .map_err(|source| failed(&path, source))
     }
 
@@ -157,22 +193,16 @@ struct Open {
 }
 
 impl Open {
-    fn begin(path: PathBuf, file: File, written_by: &str, now: Now) -> io::Result<Self> {
+    fn begin(path: PathBuf, file: File, header: &Header, now: Now) -> io::Result<Self> {
         let mut compressor = Compressor::new(limits::COMPRESSION_LEVEL)?;
         compressor.include_checksum(true)?;
-        let header = Header {
-            format: FORMAT,
-            snapshots: snapshot::VERSION,
-            written_by: written_by.to_owned(),
-            opened: Some(now.wall),
-        };
         Ok(Self {
             path,
             file,
             compressor,
             opened: now.uptime,
             written: 0,
-            text: line::header(&header)?,
+            text: line::header(header)?,
             since: Some(now.uptime),
             known: BTreeSet::new(),
         })

@@ -33,6 +33,8 @@ pub enum Command {
     Simulate(SimulateArgs),
     /// Decides recordings again and compares, without a cluster; exit code 3 if a decision differs
     Replay(ReplayArgs),
+    /// Copies recordings for others: environment values, code and what else may be secret become digests
+    Redact(RedactArgs),
     /// Prints the custom resource definitions
     Crds,
     /// Prints the version
@@ -48,6 +50,9 @@ pub struct DemoArgs {
     /// Record what its operators see and decide into files in this folder; `replay` decides it again
     #[arg(long, value_name = "DIR")]
     pub record: Option<PathBuf>,
+    /// Record no value that may be secret, but its digest
+    #[arg(long, requires = "record")]
+    pub redact: bool,
     /// How long things take in the cluster differs by it; the same seed, the same text
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
@@ -108,6 +113,20 @@ pub struct ReplayArgs {
     pub output: TextOrJson,
 }
 
+/// What to make fit for others.
+#[derive(Clone, Debug, Args)]
+pub struct RedactArgs {
+    /// Recordings, or folders of them
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// The folder to copy to; it must be empty, or not there yet
+    #[arg(long, value_name = "DIR")]
+    pub to: PathBuf,
+    /// Only this app
+    #[arg(long, value_name = "NAMESPACE/NAME", value_parser = app_key)]
+    pub app: Option<AppKey>,
+}
+
 /// Objects, for files or for programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum YamlOrJson {
@@ -148,6 +167,9 @@ pub struct RunArgs {
     /// Record every look and decision into files in this folder, as docs/recording.md describes them
     #[arg(long, value_name = "DIR")]
     pub record: Option<PathBuf>,
+    /// Record no value that may be secret, but its digest
+    #[arg(long, requires = "record")]
+    pub redact: bool,
     /// How long edits must have been quiet before pods are replaced
     #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = duration)]
     pub settle: Duration,

@@ -1,6 +1,5 @@
 //! Who is plugged into what, and in which order it ends.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,8 +45,8 @@ pub struct Options {
     pub lease: Option<LeaseSettings>,
     /// Who this process is.
     pub identity: String,
-    /// The folder that looks are recorded to, if they are.
-    pub record: Option<PathBuf>,
+    /// Where looks are recorded, if they are.
+    pub record: Option<recording::Into>,
 }
 
 /// Why the operator ended by itself.
@@ -101,8 +100,8 @@ pub async fn run(client: Client, options: Options) -> Result<(), RunError> {
     sensors.spawn(log::run(to_log));
     sensors.spawn(metrics.clone().run(to_prometheus));
     sensors.spawn(events.run(to_events));
-    if let Some(folder) = options.record.clone() {
-        sensors.spawn(recording::run(to_recording, folder, clock));
+    if let Some(into) = options.record.clone() {
+        sensors.spawn(recording::run(to_recording, into, clock));
     }
     let process = Arc::new(process(&client, &options, &tell, clock));
     let passes = TaskTracker::new();

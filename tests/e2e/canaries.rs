@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::kit::fixtures::{agent, app, table};
-use crate::kit::{Cluster, Operator, Space, all_objects, e2e, name_of};
+use crate::kit::{Cluster, Operator, Space, all_objects, e2e, name_of, recorded};
 
 /// Values of Secrets, variables of the operator, and literal values in an app: 20 in all.
 const OF_SECRETS: usize = 8;
@@ -30,11 +30,15 @@ fn planted_secrets_turn_up_nowhere() {
             .enumerate()
             .map(|(number, canary)| (format!("OPERATOR_SECRET_{number}"), canary))
             .collect();
-        let operator = Operator::among(&variables, cluster, &[&space.name]);
+        let mut operator = Operator::among(&variables, cluster, &[&space.name]);
         plant(&space).await;
         stir(&space).await;
         let log = operator.log();
         let (_, metrics) = operator.page("/metrics");
+        operator.stop();
+        let recording = recorded::text(&operator.recording, false);
+        let redacted = recorded::text(&operator.recording, true);
+        assert!(canaries("app", OF_APP).iter().all(|canary| recording.contains(canary)));
         let objects = all_objects(&space).await;
         let is_planted = |canary: &str| {
             let texts = objects.iter().map(|(_, object)| object.to_string());
@@ -44,8 +48,15 @@ fn planted_secrets_turn_up_nowhere() {
         let mut found = Vec::new();
         for (of, count) in [("secret", OF_SECRETS), ("operator", OF_OPERATOR), ("app", OF_APP)] {
             for canary in canaries(of, count) {
-                for (place, text) in [("the log", &log), ("the metrics", &metrics)] {
-                    if text.contains(&canary) {
+                for (place, text) in [
+                    ("the log", &log),
+                    ("the metrics", &metrics),
+                    ("the recording", &recording),
+                    ("the redacted recording", &redacted),
+                ] {
+                    // Specs are recorded as they are.
+                    let is_at_home = of == "app" && place == "the recording";
+                    if text.contains(&canary) && !is_at_home {
                         found.push(format!("{canary} in {place}"));
                     }
                 }

@@ -8,7 +8,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::kit::fixtures::{agent, app, table};
-use crate::kit::{Cluster, Operator, Space, e2e, eventually};
+use crate::kit::{Cluster, Operator, Space, e2e, eventually, recorded};
 
 #[test]
 fn what_is_recorded_is_decided_again_without_a_difference() {
@@ -44,9 +44,28 @@ fn what_is_recorded_is_decided_again_without_a_difference() {
         let both = replayed(cluster, &folder);
         assert!(number(&both, "looks") > number(&first, "looks"), "{both:#}");
         assert_eq!(replayed(cluster, &folder), both, "the same report each time");
+        is_fit_for_others(cluster, &folder);
         keep(&folder);
         space.done().await;
     });
+}
+
+/// A copy for others is decided again too, says that it is one, and shows no code.
+fn is_fit_for_others(cluster: &Cluster, folder: &Path) {
+    let copy = cluster.dir.join("redacted");
+    let output = Command::new(&cluster.operator)
+        .arg("redact")
+        .arg(folder)
+        .arg("--to")
+        .arg(&copy)
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && said.contains("left out 0"), "{said}");
+    let [original, redacted] = [folder, &copy].map(|folder| replayed(cluster, folder));
+    assert_eq!(number(&original, "looks"), number(&redacted, "looks"));
+    let [original, redacted] = [folder, &copy].map(|folder| recorded::text(folder, false));
+    assert!(original.contains("def ") && !redacted.contains("def "));
 }
 
 /// Copies the recording to where `KASPR_E2E_RECORDING` says: `fixtures/recordings` was made so.

@@ -5,10 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use kaspr_core::{ObjectKind, Plan, Snapshot, decide};
+use kaspr_core::{ObjectKind, Plan, Snapshot, decide, explain};
 use kaspr_fixtures::World;
-use kaspr_fixtures::strategies::{LISTED, unseen, worlds};
-use kaspr_recording::{Filter, Look, Reader, Recorder, Report, Rotation, limits, replay};
+use kaspr_fixtures::strategies::{LISTED, SECRET, unseen, worlds};
+use kaspr_recording::{Filter, Look, Reader, Recorder, Report, Rotation, limits, redact, replay};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -45,6 +45,37 @@ proptest! {
         let report = again(folder.path());
         prop_assert_eq!(report.differing, 0, "{:#?}", report);
     }
+
+    /// A look that is masked for others is decided as before, and holds nothing that may be secret.
+    #[test]
+    fn a_redacted_look_is_decided_as_before(
+        mut world in worlds(),
+        passes in 0..4usize,
+        blind in prop::option::of((0..LISTED.len(), unseen())),
+    ) {
+        for _ in 0..passes {
+            world.pass();
+            world.run_controllers();
+            world.elapse(1_000);
+        }
+        if let Some((at, why)) = blind {
+            world.unknown.insert(LISTED[at], why);
+        }
+        let (snapshot, plan) = look(&world);
+        let look = Look { snapshot: &snapshot, plan: &plan, decision: "1a2b-1", came: &[] };
+        let redacted = redact(&look);
+        prop_assert!(redacted.is_some(), "{}\n{}", explain(&snapshot, &plan), told(&snapshot, &plan));
+        let (snapshot, plan) = redacted.unwrap();
+        let text = told(&snapshot, &plan);
+        prop_assert!(!text.contains(SECRET), "{text}");
+        prop_assert_eq!(decide(&snapshot), plan.clone());
+        let again = Look { snapshot: &snapshot, plan: &plan, ..look };
+        prop_assert_eq!(redact(&again), Some((snapshot.clone(), plan.clone())), "redacted twice");
+    }
+}
+
+fn told(snapshot: &Snapshot, plan: &Plan) -> String {
+    serde_json::to_string_pretty(&(snapshot, plan)).unwrap()
 }
 
 /// Looks of a day at an app with five components: every five minutes at rest, and at every pass

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
+use super::python;
 use crate::invalid::Invalid;
 use crate::schema::join;
 
@@ -58,6 +59,35 @@ pub fn is_known(key: &str) -> bool {
         || DECLARED.iter().any(|(declared, _)| *declared == key)
 }
 
+/// The variables that no declared key gives, and whose values everybody may read.
+const OPEN: [&str; 9] = [
+    "K_APP_NAME",
+    "K_KAFKA_BOOTSTRAP_SERVERS",
+    "K_KAFKA_SECURITY_PROTOCOL",
+    "K_KAFKA_SASL_MECHANISM",
+    "K_KAFKA_AUTH_USERNAME",
+    "K_DATA_DIR",
+    "K_DEFINITIONS_DIR",
+    // What the directories in camel case become beside their effect.
+    "K_DATADIR",
+    "K_DEFINITIONSDIR",
+];
+
+/// Whether everybody may read the value of a variable: its meaning is known. The operator knows
+/// nothing of what it passes on, and that may be a password.
+pub(crate) fn is_open(name: &str) -> bool {
+    OPEN.contains(&name) || DECLARED.iter().any(|(declared, _)| variable(declared) == name)
+}
+
+/// The variable that a key becomes.
+pub(crate) fn variable_of(key: &str) -> String {
+    if DECLARED.iter().any(|(declared, _)| *declared == key) {
+        variable(key)
+    } else {
+        format!("K_{}", key.to_uppercase())
+    }
+}
+
 /// The port of the worker's HTTP server where the config names none.
 pub const WEB_PORT: u16 = 6065;
 
@@ -94,7 +124,7 @@ impl Config {
             if DECLARED.iter().all(|(declared, _)| declared != key)
                 && let Some(text) = untyped(key, value, problems)
             {
-                set(&mut variables, format!("K_{}", key.to_uppercase()), text);
+                set(&mut variables, variable_of(key), text);
             }
         }
         let found: BTreeMap<&str, &str> =
@@ -205,7 +235,7 @@ fn number(value: &Value) -> Option<String> {
         Value::String(text) => text.trim().parse().ok()?,
         Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => return None,
     };
-    number.is_finite().then(|| python_float(number))
+    number.is_finite().then(|| python::float(number))
 }
 
 fn truth(value: &Value) -> Option<String> {
@@ -245,65 +275,14 @@ fn untyped(key: &str, value: &Value, problems: &mut Vec<Invalid>) -> Option<Stri
         ));
         return None;
     }
-    Some(match value {
-        Value::String(text) => text.clone(),
-        other => python_literal(other),
-    })
+    Some(untyped_text(value))
 }
 
-/// The text that Python prints for a value.
-fn python_literal(value: &Value) -> String {
+/// The text of a value whose meaning nobody has declared.
+pub(crate) fn untyped_text(value: &Value) -> String {
     match value {
-        Value::Null => "None".to_owned(),
-        Value::Bool(true) => "True".to_owned(),
-        Value::Bool(false) => "False".to_owned(),
-        Value::Number(number) if number.is_f64() => {
-            python_float(number.as_f64().unwrap_or_default())
-        }
-        Value::Number(number) => number.to_string(),
-        Value::String(text) => python_text(text),
-        Value::Array(items) => {
-            let items: Vec<String> = items.iter().map(python_literal).collect();
-            format!("[{}]", items.join(", "))
-        }
-        Value::Object(fields) => {
-            let fields: Vec<String> = fields
-                .iter()
-                .map(|(key, value)| format!("{}: {}", python_text(key), python_literal(value)))
-                .collect();
-            format!("{{{}}}", fields.join(", "))
-        }
-    }
-}
-
-fn python_text(text: &str) -> String {
-    let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
-    let mut literal = String::from(quote);
-    for character in text.chars() {
-        match character {
-            '\\' => literal.push_str("\\\\"),
-            '\n' => literal.push_str("\\n"),
-            '\r' => literal.push_str("\\r"),
-            '\t' => literal.push_str("\\t"),
-            quoted if quoted == quote => {
-                literal.push('\\');
-                literal.push(quoted);
-            }
-            other => literal.push(other),
-        }
-    }
-    literal.push(quote);
-    literal
-}
-
-/// Shortest round-trip form, always with a point or an exponent: `10.0`, `1e-05`, `1e+16`.
-fn python_float(number: f64) -> String {
-    let text = format!("{number:?}");
-    let Some((mantissa, exponent)) = text.split_once('e') else { return text };
-    let mantissa = mantissa.strip_suffix(".0").unwrap_or(mantissa);
-    match exponent.strip_prefix('-') {
-        Some(digits) => format!("{mantissa}e-{digits:0>2}"),
-        None => format!("{mantissa}e+{exponent:0>2}"),
+        Value::String(text) => text.clone(),
+        other => python::literal(other),
     }
 }
 
@@ -373,11 +352,5 @@ mod tests {
         let fields: Vec<&str> = problems.iter().map(|problem| problem.field.as_str()).collect();
         let expected = ["tableDir", "webPort", "a=b", "x"].map(|key| format!("spec.config.{key}"));
         assert_eq!(fields, expected);
-    }
-
-    #[test]
-    fn large_floats_carry_a_signed_exponent() {
-        assert_eq!(python_float(1e22), "1e+22");
-        assert_eq!(python_float(1.5e-7), "1.5e-07");
     }
 }

@@ -3,6 +3,7 @@
 pub mod config;
 pub mod image;
 pub mod pod;
+mod python;
 pub mod security;
 
 use kaspr_crds::{KasprAppSpec, Kind, StorageType, keys};
@@ -13,6 +14,7 @@ use self::pod::PodParts;
 use self::security::Security;
 use crate::digest;
 use crate::invalid::{self, Invalid};
+use crate::mask;
 use crate::meta::Meta;
 use crate::quantity::Quantity;
 use crate::schema;
@@ -156,7 +158,7 @@ impl App {
     }
 
     /// The digest of what the app puts into the pod template: equal digests, equal templates, by
-    /// whichever build they are rendered.
+    /// whichever build they are rendered. Over masked values, as every digest.
     pub fn template_inputs(&self) -> String {
         let mut spec = self.spec.clone();
         spec.version = None;
@@ -169,7 +171,7 @@ impl App {
         }
         let inputs = json!({ "spec": spec, "image": self.image, "static": self.is_static,
             "claim": self.wants_claim() });
-        digest::of_json(&inputs)
+        digest::of_json(&mask::masked(inputs))
     }
 
     /// What is accepted and has no effect, or not the one that its author may expect.

@@ -19,6 +19,7 @@ use crate::definition;
 use crate::digest;
 use crate::invalid::{Invalid, one_per_field};
 use crate::limits;
+use crate::mask;
 use crate::meta::Meta;
 use crate::schema;
 
@@ -71,7 +72,7 @@ pub fn parse(kind: Kind, object: &Value) -> Parsed<Definition> {
     let mut odd = unknown_fields(verdict.unknown);
     check_name(kind, &meta.name, &mut problems);
     check_own_name(spec, &meta.name, &mut odd);
-    let inputs = digest::of_json(&verdict.spec);
+    let inputs = digest::of_json(&mask::masked(verdict.spec.clone()));
     let fits = problems.is_empty();
     let read = match kind {
         Kind::Agent => with(verdict.spec, &mut problems, fits, |spec, problems| {
@@ -98,7 +99,9 @@ pub fn parse(kind: Kind, object: &Value) -> Parsed<Definition> {
     };
     let result = match read {
         Some((item, claims)) if problems.is_empty() => {
-            let text = definition::text(kind, item);
+            // Of a component whose code is masked only the mask of its file is known.
+            let masked = meta.annotations.get(mask::FILE).filter(|file| mask::is_mask(file));
+            let text = masked.cloned().unwrap_or_else(|| definition::text(kind, item));
             fitting(Definition { kind, name: meta.name, text, inputs, claims })
         }
         Some(_) | None => Err(one_per_field(problems)),

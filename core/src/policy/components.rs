@@ -12,6 +12,7 @@ use crate::definition;
 use crate::digest;
 use crate::invalid::{self, Invalid};
 use crate::key::{ObjectKind, ObjectRef};
+use crate::mask;
 use crate::observed::{LiveComponent, Observed, SetFacts};
 use crate::plan::{Notice, NoticeKind, Stage, Step};
 use crate::policy::definitions::{Item, State, Tracked};
@@ -166,7 +167,7 @@ fn was_mounted(item: &Item<'_>) -> bool {
 
 /// The digest of the definition that is, or is to be, mounted.
 fn hash_of(item: &Item<'_>) -> Option<String> {
-    item.mounted().map(|(_, text)| digest::of_text(text))
+    item.mounted().map(|(_, text)| digest::of_text(&mask::text(text)))
 }
 
 /// Writes what is said where the status does not say it yet, and tells people what turned.

@@ -13,6 +13,7 @@ use crate::definition;
 use crate::digest;
 use crate::invalid::Invalid;
 use crate::key::ObjectKind;
+use crate::mask;
 use crate::observed::{Child, Holder, LiveComponent, Observed};
 use crate::outcome::Answer;
 use crate::render::{DEFINITION_INPUTS, Mounted};
@@ -178,7 +179,7 @@ fn last_good(observed: &Observed<'_>, kind: Kind, live: &LiveComponent<'_>) -> O
     let text = map.object.get("data")?.get(&file)?.as_str()?.to_owned();
     let recorded = map.meta.annotations.get(DEFINITION_INPUTS).cloned();
     // A map of the original says nothing about its inputs: its text stands for them.
-    let inputs = recorded.unwrap_or_else(|| digest::of_text(&text));
+    let inputs = recorded.unwrap_or_else(|| digest::of_text(&mask::text(&text)));
     Some(State::LastGood { text, inputs })
 }
 

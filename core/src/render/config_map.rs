@@ -14,6 +14,7 @@ use crate::app::config::set;
 use crate::definition::object_name;
 use crate::digest;
 use crate::key::{ObjectKind, ObjectRef};
+use crate::mask;
 
 /// The variables of the settings ConfigMap, in the order in which the container names them.
 ///
@@ -56,25 +57,45 @@ pub fn settings(
     manifest(object, body)
 }
 
+/// The digest that is recorded of the data of a definition.
+pub fn digest_of(data: &BTreeMap<String, String>) -> String {
+    let masks: BTreeMap<&str, String> =
+        data.iter().map(|(file, text)| (file.as_str(), mask::text(text))).collect();
+    digest::of_json(&masks)
+}
+
+/// What a definition's ConfigMap holds, and what is recorded of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Contents {
+    /// The file by its name.
+    pub data: BTreeMap<String, String>,
+    /// The digest of the spec that it was rendered from.
+    pub inputs: String,
+    /// [`digest_of`] the data as it was rendered; none where that was lost.
+    pub digest: Option<String>,
+}
+
+impl Contents {
+    /// What was just rendered, or is taken for it.
+    pub fn rendered(data: BTreeMap<String, String>, inputs: &str) -> Self {
+        let digest = Some(digest_of(&data));
+        Self { data, inputs: inputs.to_owned(), digest }
+    }
+}
+
 /// ConfigMap `<name>-agent` (and so on) of the component `owner` of the app `app`.
 ///
 /// The component controls it; the app owns it too, so that it outlives the component until no
 /// pod mounts it (measured: an object with two owners stays until both are gone).
-pub fn definition(
-    owner: &Owner,
-    app: &Owner,
-    data: BTreeMap<String, String>,
-    inputs: &str,
-) -> Manifest {
+pub fn definition(owner: &Owner, app: &Owner, contents: Contents) -> Manifest {
+    let Contents { data, inputs, digest } = contents;
     let name = object_name(owner.kind, &owner.name);
     let mut labels = default_labels(owner, &name);
     labels.insert(keys::LABEL_APP.to_owned(), app.name.clone());
     overlay(&mut labels, &owner.labels);
     labels.remove(keys::LABEL_CLUSTER);
-    let annotations = BTreeMap::from([
-        (DEFINITION_INPUTS.to_owned(), inputs.to_owned()),
-        (DEFINITION_DIGEST.to_owned(), digest::of_json(&data)),
-    ]);
+    let mut annotations = BTreeMap::from([(DEFINITION_INPUTS.to_owned(), inputs)]);
+    annotations.extend(digest.map(|digest| (DEFINITION_DIGEST.to_owned(), digest)));
     let mut metadata = metadata(owner, &name, labels, Some(&annotations));
     debug_assert!(app.kind == Kind::App, "only an app owns its components' definitions");
     metadata.owner_references.get_or_insert_default().push(app.reference(false));

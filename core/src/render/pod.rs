@@ -19,6 +19,7 @@ use crate::app::App;
 use crate::app::pod::replace;
 use crate::definition::{file_name, object_name};
 use crate::digest;
+use crate::mask;
 
 /// A definition that the pod mounts.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -181,12 +182,13 @@ fn environment(app: &App, owner: &Owner, names: &Names, mounted: &[Mounted]) -> 
     let host = format!("$(POD_NAME).{}.{}.svc.cluster.local", names.base, owner.namespace);
     env.push(literal("K_WEB_HOST", host));
     let settings: BTreeMap<String, String> = data.into_iter().collect();
+    let settings = mask::masked(json!({ "data": settings }));
     env.push(literal("CONFIG_HASH", digest::of_json(&settings)));
     for (kind, variable) in KINDS {
-        let files: Vec<(&str, &str)> = mounted
+        let files: Vec<(&str, String)> = mounted
             .iter()
             .filter(|mounted| mounted.kind == kind)
-            .map(|mounted| (mounted.name.as_str(), mounted.text.as_str()))
+            .map(|mounted| (mounted.name.as_str(), mask::text(&mounted.text)))
             .collect();
         if !files.is_empty() {
             env.push(literal(variable, digest::of_json(&files)));

@@ -3,6 +3,7 @@
 pub mod check;
 pub mod crds;
 pub mod demo;
+pub mod redact;
 pub mod render;
 pub mod replay;
 pub mod run;
@@ -10,6 +11,8 @@ pub mod version;
 
 use std::io::Write;
 use std::process::ExitCode;
+
+use kaspr_recording::ReadError;
 
 use crate::args::{Cli, Command};
 
@@ -43,12 +46,28 @@ pub fn execute(cli: Cli) -> ExitCode {
         Command::Demo(args) => demo::demo(&args),
         Command::Simulate(args) => demo::simulate(&args),
         Command::Replay(args) => replay::execute(&args),
+        Command::Redact(args) => redact::execute(&args),
         Command::Crds => crds::execute(),
         Command::Version => version::execute(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error),
+    }
+}
+
+/// Says what was done, to standard output.
+fn say(text: &str) -> Result<(), CommandError> {
+    writeln!(std::io::stdout(), "{text}").map_err(CommandError::failed)
+}
+
+/// How a reading that failed ends a command: what is not there was asked for in a wrong way.
+fn unread(error: ReadError) -> CommandError {
+    match error {
+        ReadError::Unreadable { .. } | ReadError::Nothing { .. } => {
+            CommandError::Usage(error.to_string())
+        }
+        ReadError::TooNew { .. } => CommandError::failed(error),
     }
 }
 

@@ -7,7 +7,7 @@ use kaspr_recording::replay::{AppReport, Difference};
 use kaspr_recording::{Filter, ReadError, Reader, Replay, Report};
 use serde_json::Value;
 
-use super::CommandError;
+use super::{CommandError, unread};
 use crate::args::{ReplayArgs, TextOrJson};
 
 /// Characters of a value that a line tells; `-o json` tells all of it.
@@ -22,12 +22,7 @@ pub fn execute(args: &ReplayArgs) -> Result<(), CommandError> {
 }
 
 fn execute_to(args: &ReplayArgs, out: &mut impl Write) -> Result<(), CommandError> {
-    let report = replay(args).map_err(|error| match error {
-        ReadError::Unreadable { .. } | ReadError::Nothing { .. } => {
-            CommandError::Usage(error.to_string())
-        }
-        ReadError::TooNew { .. } => CommandError::failed(error),
-    })?;
+    let report = replay(args).map_err(unread)?;
     match args.output {
         TextOrJson::Text => print_text(&report, out),
         TextOrJson::Json => serde_json::to_writer_pretty(&mut *out, &report)

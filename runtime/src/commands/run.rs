@@ -10,7 +10,7 @@ use super::CommandError;
 use crate::args::{self, LogArgs, RunArgs};
 use crate::client;
 use crate::lease::LeaseSettings;
-use crate::sensors::lines;
+use crate::sensors::{lines, recording};
 use crate::settings::{self, Environment};
 use crate::wiring::{self, Options};
 use kaspr_engine::cache::Scope;
@@ -44,7 +44,7 @@ pub fn execute(args: &RunArgs) -> Result<(), CommandError> {
             metrics_port: args.metrics_port.unwrap_or(environment.metrics_port),
             lease,
             identity,
-            record: args.record.clone(),
+            record: record(args),
         };
         let client = client::client(config).map_err(CommandError::failed)?;
         wiring::run(client, options).await.map_err(CommandError::failed)
@@ -52,6 +52,11 @@ pub fn execute(args: &RunArgs) -> Result<(), CommandError> {
     // All that matters has ended in its order; what is left must not hold up the exit.
     runtime.shutdown_background();
     ended
+}
+
+fn record(args: &RunArgs) -> Option<recording::Into> {
+    let is_redacted = args.redact;
+    args.record.clone().map(|folder| recording::Into { folder, is_redacted })
 }
 
 fn scopes(args: &RunArgs, environment: &Environment) -> Result<Vec<Scope>, CommandError> {

@@ -21,10 +21,23 @@ pub const SENSOR: Sensor =
 /// `FLUSH_AFTER` this makes the five seconds that a crash may cost.
 const FLUSH_EVERY: Duration = Duration::from_millis(500);
 
-/// Records into `folder` until the end. What cannot be written is told once and lost: no decision
+/// Where to record, and how.
+#[derive(Clone, Debug)]
+pub struct Into {
+    /// The folder of the files.
+    pub folder: PathBuf,
+    /// Whether what may be secret is masked.
+    pub is_redacted: bool,
+}
+
+/// Records until the end. What cannot be written is told once and lost: no decision
 /// waits for it.
-pub async fn run(mut hear: Hear, folder: PathBuf, clock: ProcessClock) {
+pub async fn run(mut hear: Hear, into: Into, clock: ProcessClock) {
+    let Into { folder, is_redacted } = into;
     let mut recorder = Recorder::new(folder, env!("CARGO_PKG_VERSION"), Rotation::default());
+    if is_redacted {
+        recorder = recorder.redacting();
+    }
     let mut ticks = interval(FLUSH_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut told = None;
@@ -41,6 +54,9 @@ pub async fn run(mut hear: Hear, folder: PathBuf, clock: ProcessClock) {
         tell(done, &mut told);
     }
     tell(block_in_place(|| recorder.close()), &mut told);
+    if recorder.left_out() > 0 {
+        warn!(looks = recorder.left_out(), "looks that could not be masked were left out");
+    }
 }
 
 fn record(recorder: &mut Recorder, fact: &Fact, clock: ProcessClock) -> Result<(), WriteError> {

@@ -9,6 +9,7 @@ mod history;
 mod normal;
 mod operator;
 mod proxy;
+pub(crate) mod recorded;
 mod space;
 
 use std::time::{Duration, Instant};

@@ -6,13 +6,14 @@ use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use kaspr_tests::exposition::Exposition;
 
 use super::cluster::Cluster;
 use super::eventually;
 use super::proxy::Proxy;
+use super::recorded;
 use super::text_at;
 
 /// It runs until it is dropped. Its log is printed when the test fails.
@@ -23,6 +24,8 @@ pub(crate) struct Operator {
     log: PathBuf,
     port: u16,
     args: Vec<String>,
+    /// What it records, unless it is told to record elsewhere.
+    pub(crate) recording: PathBuf,
 }
 
 impl Operator {
@@ -56,16 +59,20 @@ impl Operator {
         static STARTED: AtomicUsize = AtomicUsize::new(0);
         let number = STARTED.fetch_add(1, Ordering::Relaxed);
         let log = cluster.dir.join(format!("operator-{number}.log"));
+        let recording = recorded::folder(&cluster.dir);
+        let record = ["--record", recording.to_str().unwrap()];
+        let is_recorded = flags.contains(&"--record");
         let args: Vec<String> = namespaces
             .iter()
             .flat_map(|name| ["-n", name])
+            .chain(record.into_iter().filter(|_| !is_recorded))
             .chain(flags.iter().copied())
             .map(str::to_owned)
             .collect();
         let port = free_port();
         let kubeconfig = kubeconfig.to_owned();
         let process = spawn(cluster, &kubeconfig, &args, (port, &log));
-        Self { cluster, kubeconfig, process, log, port, args }
+        Self { cluster, kubeconfig, process, log, port, args, recording }
     }
 
     /// Starts one with more variables in its environment.
@@ -172,15 +179,36 @@ impl Operator {
     }
 }
 
-impl Drop for Operator {
-    fn drop(&mut self) {
+impl Operator {
+    /// Ends it, if it still runs: so that it writes what it has in memory, if it can.
+    fn end(&mut self) {
+        if self.is_alive() {
+            self.signal("TERM");
+        }
+        let begin = Instant::now();
+        while self.is_alive() && begin.elapsed() < ENDS_WITHIN {
+            std::thread::sleep(Duration::from_millis(10));
+        }
         let _ = self.process.kill();
         let _ = self.process.wait();
-        if std::thread::panicking() {
-            eprintln!("---- the operator {:?} wrote:\n{}----", self.args, self.log());
-        }
     }
 }
+
+impl Drop for Operator {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let _ = self.process.kill();
+            let _ = self.process.wait();
+            eprintln!("---- the operator {:?} wrote:\n{}----", self.args, self.log());
+            return;
+        }
+        self.end();
+        recorded::is_decided_again(&self.recording);
+    }
+}
+
+/// One that a test has stopped for good hears no signal.
+const ENDS_WITHIN: Duration = Duration::from_secs(3);
 
 fn spawn(
     cluster: &Cluster,

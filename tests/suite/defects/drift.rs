@@ -2,7 +2,7 @@
 
 use kaspr_core::action::Action;
 use kaspr_core::outcome::{Answer, Outcome};
-use kaspr_core::{ObjectKind, ObjectRef, decide};
+use kaspr_core::{ObjectKind, ObjectRef, Unseen, decide};
 use kaspr_fixtures::World;
 use serde_json::{Value, json};
 
@@ -28,6 +28,22 @@ fn owned(world: &World, kind: ObjectKind, name: &str) -> Value {
     }
     object.as_object_mut().unwrap().remove("status");
     object
+}
+
+/// While nobody knows which components there are, a definition stays as it is; what was changed by hand
+/// meanwhile is not taken for the operator's own work afterwards.
+#[test]
+fn what_is_changed_by_hand_while_a_kind_is_unknown_is_put_back_later() {
+    let mut world = settled(&[app(json!({})), agent("count")]);
+    let map = owned(&world, ObjectKind::ConfigMap, "count-agent");
+    world.unknown.insert(ObjectKind::Table, Unseen::Forbidden);
+    let by_hand = json!({ "data": { "count-agent.yaml": "agents: []" } });
+    world.change(ObjectKind::ConfigMap, "count-agent", &by_hand);
+    world.change(ObjectKind::ConfigMap, "count-agent", &json!({ "metadata": { "labels": null } }));
+    world.pass();
+    world.unknown.clear();
+    world.settle();
+    assert_eq!(owned(&world, ObjectKind::ConfigMap, "count-agent"), map);
 }
 
 /// D-30, D12, D13

@@ -10,14 +10,13 @@ use super::child::{Wanted, act, settle, wait};
 use super::{Context, Verdict};
 use crate::action::Action;
 use crate::definition::file_name;
-use crate::digest;
 use crate::key::ObjectKind;
 use crate::observed::{Child, SetFacts};
 use crate::plan::Stage;
 use crate::policy::definitions::{Item, State};
 use crate::policy::rollout::Choice;
 use crate::reason::Reason;
-use crate::render::{self, DEFINITION_DIGEST, DEFINITION_INPUTS};
+use crate::render::{self, Contents, DEFINITION_DIGEST, DEFINITION_INPUTS};
 use crate::seen::Seen;
 
 /// Brings the definitions to what the template mounts.
@@ -32,15 +31,16 @@ fn definition(context: &Context<'_>, item: &Item<'_>, verdict: &mut Verdict) {
     let name = item.object_name();
     let seen = observed.children.config_map(&name);
     let owner = render::owner_of(item.kind, &observed.key.namespace, &item.live.meta);
-    let render = |data, inputs: &str| render::definition(&owner, &context.owner, data, inputs);
-    let file = |text: &str| {
-        BTreeMap::from([(file_name(item.kind, &item.live.meta.name), text.to_owned())])
+    let render = |contents| render::definition(&owner, &context.owner, contents);
+    let file = |text: &str, inputs: &str| {
+        let name = file_name(item.kind, &item.live.meta.name);
+        Contents::rendered(BTreeMap::from([(name, text.to_owned())]), inputs)
     };
     match &item.state {
         State::Refused => {}
         // Nothing mounts it: whether the name is free again is tried apart from all else.
         State::Conflicted { text, inputs, .. } => {
-            let manifest = render(file(text), inputs);
+            let manifest = render(file(text, inputs));
             let mut aside = Verdict::default();
             let wanted = Wanted { owner: &owner, manifest, stage: Stage::Aside };
             settle(context, wanted, seen, &mut aside);
@@ -57,10 +57,10 @@ fn definition(context: &Context<'_>, item: &Item<'_>, verdict: &mut Verdict) {
             let manifest = match (live, &context.rollout.choice) {
                 // Made in the pass that mounts it.
                 (None, Choice::Keep(..)) => return,
-                (Some(live), Choice::Keep(..)) => render(live.data, live.inputs.unwrap_or(inputs)),
-                (Some(live), Choice::Stand) if live.stands_for(inputs) => render(live.data, inputs),
+                (Some(live), Choice::Keep(..)) => render(live.kept(inputs)),
+                (Some(live), Choice::Stand) if live.stands_for(inputs) => render(live.kept(inputs)),
                 (_, Choice::Stand | Choice::Create | Choice::Change(_)) => {
-                    render(file(text), inputs)
+                    render(file(text, inputs))
                 }
             };
             let wanted = Wanted { owner: &owner, manifest, stage: Stage::Foundation };
@@ -90,10 +90,23 @@ impl<'a> LiveData<'a> {
         }
     }
 
+    /// The same contents again, with what is recorded of them: what somebody changed by hand does not
+    /// become ours. What the original rendered, without a record, is taken for what `inputs` make.
+    fn kept(self, inputs: &str) -> Contents {
+        match self.inputs {
+            Some(recorded) => Contents {
+                data: self.data,
+                inputs: recorded.to_owned(),
+                digest: self.digest.map(str::to_owned),
+            },
+            None => Contents::rendered(self.data, inputs),
+        }
+    }
+
     /// Whether the data stays while its template does: it was rendered from these inputs, by
     /// whichever build, and nobody changed it since; or the original rendered it.
     fn stands_for(&self, inputs: &str) -> bool {
-        let is_untouched = || self.digest == Some(digest::of_json(&self.data).as_str());
+        let is_untouched = || self.digest == Some(render::digest_of(&self.data).as_str());
         match self.inputs {
             Some(recorded) => recorded == inputs && is_untouched(),
             None => true,

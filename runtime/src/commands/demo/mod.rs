@@ -24,10 +24,10 @@ const LASTS: Duration = Duration::from_secs(24);
 /// Tells the story of an app, live.
 pub fn demo(args: &DemoArgs) -> Result<(), CommandError> {
     let story = Story::read(STORY).map_err(CommandError::failed)?;
-    let mut record = args
-        .record
-        .as_ref()
-        .map(|folder| Recorder::new(folder, env!("CARGO_PKG_VERSION"), Rotation::default()));
+    let mut record = args.record.as_ref().map(|folder| {
+        let recorder = Recorder::new(folder, env!("CARGO_PKG_VERSION"), Rotation::default());
+        if args.redact { recorder.redacting() } else { recorder }
+    });
     let lines = lines(&story, args.seed, &mut record)?;
     if let Some(record) = &mut record {
         record.close().map_err(CommandError::failed)?;
