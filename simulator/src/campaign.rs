@@ -5,8 +5,10 @@
 //! the pass or the event in which its fault happens.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use kaspr_core::Settings;
+use kaspr_engine::keys;
 use serde_json::Value;
 
 use crate::cluster::Timings;
@@ -15,6 +17,8 @@ use crate::invariants::{Violation, Watchman};
 use crate::journal::Journal;
 use crate::outcome::{difference, outcome};
 use crate::run::{Broken, Event, Run};
+use crate::server::resource::Resource;
+use crate::server::{Change, Server};
 use crate::simulation::Happened;
 use crate::story::Story;
 
@@ -25,6 +29,10 @@ pub struct Campaign<'a> {
     settings: Settings,
     calm: BTreeMap<String, Value>,
     points: Vec<Point<'a>>,
+    /// The looks of the calm run after which something was asked for.
+    looks: Vec<Acting>,
+    /// The versions of the calm run that made a change that operators hear of.
+    news: Vec<u64>,
     /// How many requests the calm run sent.
     pub requests: u64,
     /// The versions that it went through, from the first to the last.
@@ -37,6 +45,15 @@ struct Point<'a> {
     version: u64,
     run: Run<'a>,
     watchman: Watchman,
+}
+
+/// A look after which something was asked for.
+#[derive(Clone, Copy, Debug)]
+struct Acting {
+    /// The first request that followed.
+    request: u64,
+    /// Up to where its operator had heard.
+    version: u64,
 }
 
 /// How a run ended that did not end well.
@@ -57,11 +74,15 @@ impl<'a> Campaign<'a> {
     /// If that does not end well.
     pub fn of(story: &'a Story, timings: Timings, settings: Settings) -> Result<Self, Failure> {
         let mut run = Run::of(story, timings.clone(), settings.clone());
+        run.sim.keep_history();
         let mut watchman = Watchman::default();
         let mut points: Vec<Point<'a>> = Vec::new();
         let first = run.sim.cluster().server.version();
+        let (mut looks, mut before) = (Vec::new(), None::<Acting>);
         finish(&mut run, &mut watchman, |run, watchman| {
             let (requests, version) = (run.sim.requests(), run.sim.cluster().server.version());
+            let next = Acting { request: requests + 1, version: run.sim.heard() };
+            looks.extend(before.replace(next).filter(|look| look.request <= requests));
             let is_news = points
                 .last()
                 .is_none_or(|point| (point.requests, point.version) != (requests, version));
@@ -72,7 +93,9 @@ impl<'a> Campaign<'a> {
         let calm = outcome(&run.sim.cluster());
         let requests = run.sim.requests();
         let last = run.sim.cluster().server.version();
-        Ok(Self { story, timings, settings, calm, points, requests, versions: (first, last) })
+        let news = news(&run.sim.cluster().server, first);
+        let versions = (first, last);
+        Ok(Self { story, timings, settings, calm, points, looks, news, requests, versions })
     }
 
     /// Every plan with one fault.
@@ -83,6 +106,22 @@ impl<'a> Campaign<'a> {
         let (first, last) = self.versions;
         let changes = (first + 1..=last).flat_map(|at| gaps.map(|gap| Faults::at_change(at, gap)));
         requests.chain(changes).collect()
+    }
+
+    /// Every plan in which something is decided on the cluster as it was at an earlier version: by a
+    /// process that has heard no more, and by one that starts with so old a view.
+    pub fn stale(&self) -> Vec<Faults> {
+        let of_look = |look: &Acting| {
+            let look = *look;
+            let older = self.news.iter().copied().filter(move |version| *version <= look.version);
+            older.flat_map(move |version| {
+                [
+                    Faults::at_change(version, Gap::Until(look.request)),
+                    Faults::stale_start(look.request, version - 1),
+                ]
+            })
+        };
+        self.looks.iter().flat_map(of_look).collect()
     }
 
     /// Every plan with two faults of these sorts at two requests. What the second one meets depends on
@@ -165,6 +204,18 @@ impl<'a> Campaign<'a> {
             (run, Watchman::default())
         })
     }
+}
+
+/// The versions after `first` that operators hear of.
+fn news(server: &Server, first: u64) -> Vec<u64> {
+    let is_heard = |change: &&Arc<Change>| match change.key.0 {
+        Resource::Watched(kind) => {
+            let sides = [&change.before, &change.after];
+            sides.into_iter().flatten().any(|object| keys::is_selected(kind, object))
+        }
+        _ => false,
+    };
+    server.since(first).iter().filter(is_heard).map(|change| change.version).collect()
 }
 
 /// Runs a story to its end, and a while longer, in which nothing may be asked for: `look` is called before

@@ -20,6 +20,8 @@ pub enum Fault {
     Pruned,
     /// The process stands still for so many milliseconds just before it, and then goes on.
     Stands(u64),
+    /// The clock on the wall is set so many seconds forth or back just before it.
+    ClockJumps(i64),
 }
 
 /// What happens to the watches of an operator.
@@ -29,7 +31,13 @@ pub enum Gap {
     Late(u64),
     /// This change is never heard; the next list brings it, so many milliseconds later.
     Missed(u64),
+    /// From this change on nothing is heard until this request is sent, or [`DEAF_MAX`] is over: what is
+    /// decided then is decided on the cluster as it was before the change.
+    Until(u64),
 }
+
+/// No watch is silent for longer than so many milliseconds: then it lists anew.
+pub const DEAF_MAX: u64 = 120_000;
 
 /// The faults of one run: by number of the request, and of the change that a watch would bring, both
 /// counted from 1 over all processes.
@@ -39,6 +47,9 @@ pub struct Faults {
     pub requests: BTreeMap<u64, Fault>,
     /// At changes, by version.
     pub changes: BTreeMap<u64, Gap>,
+    /// The next process that starts sees the cluster as it was at this version, and hears two seconds
+    /// later what happened since.
+    pub starts_from: Option<u64>,
 }
 
 impl Faults {
@@ -57,6 +68,12 @@ impl Faults {
         Self { changes: [(version, gap)].into(), ..Self::default() }
     }
 
+    /// A crash before a request, after which the next process begins with an old view.
+    pub fn stale_start(number: u64, version: u64) -> Self {
+        let starts_from = Some(version);
+        Self { starts_from, ..Self::at_request(number, Fault::CrashBefore) }
+    }
+
     /// Another one at a request.
     #[must_use]
     pub fn and_at_request(mut self, number: u64, fault: Fault) -> Self {
@@ -67,7 +84,7 @@ impl Faults {
 
 impl Fault {
     /// Those that each request is tried with.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::CrashBefore,
         Self::CrashAfter,
         Self::Lost,
@@ -79,6 +96,8 @@ impl Fault {
         Self::Refused(500),
         Self::Pruned,
         Self::Stands(20_000),
+        Self::ClockJumps(86_400),
+        Self::ClockJumps(-86_400),
     ];
 }
 
@@ -89,6 +108,7 @@ impl fmt::Display for Faults {
         }
         let requests = self.requests.iter().map(|(at, fault)| format!("{fault:?} at request {at}"));
         let changes = self.changes.iter().map(|(at, gap)| format!("{gap:?} at version {at}"));
-        f.write_str(&requests.chain(changes).collect::<Vec<_>>().join(", "))
+        let start = self.starts_from.iter().map(|at| format!("the next start sees version {at}"));
+        f.write_str(&requests.chain(changes).chain(start).collect::<Vec<_>>().join(", "))
     }
 }

@@ -1,10 +1,12 @@
 //! One process of the operator in the simulated cluster: the production engine behind [`Site`].
 
 use std::future::{pending, poll_fn};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use kaspr_core::outcome::Refusal;
 use kaspr_core::time::{Now, Uptime};
 use kaspr_core::{ObjectKind, Settings};
@@ -22,9 +24,9 @@ use serde_json::Value;
 
 use crate::clock::Instant;
 use crate::cluster::Cluster;
-use crate::fault::{Fault, Faults, Gap};
+use crate::fault::{DEAF_MAX, Fault, Faults, Gap};
 use crate::server::resource::Resource;
-use crate::server::{Answer, Change};
+use crate::server::{Answer, Change, Server};
 
 /// The faults that are still to come, and how many requests there were.
 #[derive(Clone, Debug, Default)]
@@ -65,6 +67,8 @@ pub(crate) struct Process {
     ground: Ground,
     settings: Settings,
     began: Instant,
+    /// How many seconds the clock on the wall is from the true time.
+    wall_is_off: AtomicI64,
     state: Mutex<State>,
     store: Mutex<Store>,
     memory: Mutex<Memory>,
@@ -81,6 +85,8 @@ struct State {
     heard: u64,
     /// Nothing is heard before this instant.
     deaf_until: Option<Instant>,
+    /// Nor before this request, which ends it sooner.
+    deaf_to_request: Option<u64>,
     /// Watches that list anew, and when.
     relists: Vec<(ObjectKind, Instant)>,
     /// It ended.
@@ -102,6 +108,7 @@ impl Process {
             ground: ground.clone(),
             settings: settings.clone(),
             began,
+            wall_is_off: AtomicI64::default(),
             state: Mutex::default(),
             store: Mutex::new(Store::new(scopes.clone(), quiet)),
             memory: Mutex::default(),
@@ -110,13 +117,18 @@ impl Process {
             schedule: Mutex::new(Schedule::new(began.0)),
         };
         {
+            let old = ground.trouble().faults.starts_from.take();
+            let server = {
+                let cluster = ground.cluster();
+                old.map_or_else(|| cluster.server.clone(), |old| cluster.server.as_of(old))
+            };
             let mut state = lock(&process.state);
             state.feeds = scopes.map(|(kind, scope)| Feed::new(kind, scope)).into();
-            let version = ground.cluster().server.version();
-            state.heard = version;
+            state.heard = server.version();
+            state.deaf_until = old.map(|_| began.after(CATCHES_UP_AFTER));
             let State { feeds, relists, .. } = &mut *state;
             for feed in feeds {
-                relists.extend(process.list(feed));
+                relists.extend(process.list(feed, &server));
             }
         }
         let keys = process.store().keys();
@@ -131,6 +143,7 @@ impl Process {
             ground: ground.clone(),
             settings: self.settings.clone(),
             began: self.began,
+            wall_is_off: self.wall_is_off.load(Ordering::Relaxed).into(),
             state: copy(&self.state),
             store: copy(&self.store),
             memory: copy(&self.memory),
@@ -140,24 +153,26 @@ impl Process {
         })
     }
 
-    /// A consistent list of one kind, as of now; when it is tried again, if it is refused.
-    fn list(&self, feed: &mut Feed) -> Option<(ObjectKind, Instant)> {
-        let (now, cluster) = (self.uptime(), self.ground.cluster());
+    /// A list of one kind, as the server has it; when it is tried again, if it is refused.
+    fn list(&self, feed: &mut Feed, server: &Server) -> Option<(ObjectKind, Instant)> {
+        let now = self.uptime();
         let mut store = self.store();
         feed.forget();
+        let cluster = self.ground.cluster();
         if cluster.is_hidden(feed.kind.kind()) {
             let wake = feed.refuse(Listing::Forbidden, &mut store);
             lock(&self.schedule).wake(&wake, now);
             return Some((feed.kind, cluster.now().after(LISTS_AGAIN)));
         }
+        drop(cluster);
         feed.begin_list(now, &mut store);
-        for (_, object) in cluster.server.all(Resource::Watched(feed.kind)) {
+        for (_, object) in server.all(Resource::Watched(feed.kind)) {
             if keys::is_selected(feed.kind, object) {
                 let wake = feed.take(Event::Put(bare(object)), &mut store, now);
                 lock(&self.schedule).wake(&wake, now);
             }
         }
-        let version = cluster.server.version().to_string();
+        let version = server.version().to_string();
         let wake = feed.take(Event::Listed(version), &mut store, now);
         lock(&self.schedule).wake(&wake, now);
         None
@@ -174,12 +189,14 @@ impl Process {
         for (kind, _) in due {
             heard = true;
             if let Some(feed) = feeds.iter_mut().find(|feed| feed.kind == kind) {
-                relists.extend(self.list(feed));
+                let server = self.ground.cluster().server.clone();
+                relists.extend(self.list(feed, &server));
             }
         }
-        if state.deaf_until.is_some_and(|until| until > now) {
+        if self.is_deaf_until(&state).is_some_and(|until| until > now) {
             return heard;
         }
+        state.deaf_to_request = None;
         let changes: Vec<Arc<Change>> = {
             let cluster = self.ground.cluster();
             let pause = cluster.timings.event;
@@ -191,6 +208,11 @@ impl Process {
             match gap {
                 Some(Gap::Late(millis)) => {
                     state.deaf_until = Some(now.after(millis));
+                    return heard;
+                }
+                Some(Gap::Until(request)) => {
+                    state.deaf_until = Some(now.after(DEAF_MAX));
+                    state.deaf_to_request = Some(request);
                     return heard;
                 }
                 Some(Gap::Missed(millis)) => {
@@ -239,7 +261,8 @@ impl Process {
         let cluster = self.ground.cluster();
         let change = cluster.server.since(state.heard).first();
         let change = change.map(|change| change.at.after(cluster.timings.event));
-        let change = change.map(|at| at.max(state.deaf_until.unwrap_or_default()));
+        let deaf_until = self.is_deaf_until(&state);
+        let change = change.map(|at| at.max(deaf_until.unwrap_or_default()));
         let relists = state.relists.iter().map(|(_, at)| *at);
         relists.chain(change).min()
     }
@@ -248,8 +271,15 @@ impl Process {
     pub(crate) fn is_caught_up(&self) -> bool {
         let state = lock(&self.state);
         let cluster = self.ground.cluster();
-        let is_deaf = state.deaf_until.is_some_and(|until| until > cluster.now());
+        let is_deaf = self.is_deaf_until(&state).is_some_and(|until| until > cluster.now());
         !is_deaf && state.relists.is_empty() && state.heard == cluster.server.version()
+    }
+
+    /// Until when it hears nothing, if it does not.
+    fn is_deaf_until(&self, state: &State) -> Option<Instant> {
+        let requests = self.ground.trouble().requests;
+        let is_over = state.deaf_to_request.is_some_and(|request| requests >= request);
+        state.deaf_until.filter(|_| !is_over)
     }
 
     /// Up to where changes were heard.
@@ -330,7 +360,9 @@ impl Process {
 impl Clock for Process {
     fn now(&self) -> Now {
         let now = self.ground.cluster().now();
-        Now { wall: now.wall(), uptime: Uptime(now.since(self.began)) }
+        let off = SignedDuration::from_secs(self.wall_is_off.load(Ordering::Relaxed));
+        let wall = now.wall().checked_add(off).unwrap_or(now.wall());
+        Now { wall, uptime: Uptime(now.since(self.began)) }
     }
 }
 
@@ -359,6 +391,10 @@ impl Site for Process {
             Some(Fault::Pruned) => {
                 let answer = self.arrive(&pruned(call));
                 told(answer)
+            }
+            Some(Fault::ClockJumps(seconds)) => {
+                self.wall_is_off.store(seconds, Ordering::Relaxed);
+                told(self.arrive(&call))
             }
             Some(Fault::Stands(millis)) => {
                 self.stand(millis).await;
@@ -406,6 +442,9 @@ impl Site for Process {
         &self.settings
     }
 }
+
+/// A process that began with an old view hears the rest after so many milliseconds.
+const CATCHES_UP_AFTER: u64 = 2_000;
 
 /// A list that was refused is tried again after so many milliseconds, as `WATCH_BACKOFF_MAX` of the
 /// production watches says.

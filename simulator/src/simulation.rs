@@ -20,6 +20,8 @@ pub struct Simulation {
     ground: Ground,
     settings: Settings,
     operators: Vec<Operator>,
+    /// Whether changes are kept that everybody has heard.
+    keeps_history: bool,
 }
 
 /// A place where one process of the operator runs, started again when it ends.
@@ -74,7 +76,12 @@ impl Simulation {
         };
         let operators = operators.iter().map(|name| Operator::start(name, &ground, &settings));
         let operators = operators.collect();
-        Self { ground, settings, operators }
+        Self { ground, settings, operators, keeps_history: false }
+    }
+
+    /// From now on all changes are kept, so that a process can start with an old view.
+    pub fn keep_history(&mut self) {
+        self.keeps_history = true;
     }
 
     /// The same simulation, on its own from now on; none while a pass is under way.
@@ -89,7 +96,8 @@ impl Simulation {
             })
         };
         let operators = self.operators.iter().map(copy).collect::<Option<Vec<_>>>()?;
-        Some(Self { ground, settings: self.settings.clone(), operators })
+        let (settings, keeps_history) = (self.settings.clone(), self.keeps_history);
+        Some(Self { ground, settings, operators, keeps_history })
     }
 
     /// The cluster.
@@ -144,7 +152,9 @@ impl Simulation {
 
     /// The next thing that happens, if it happens until `limit`; else time passes until then.
     pub fn step(&mut self, limit: Instant) -> Happened {
-        self.forget_history();
+        if !self.keeps_history {
+            self.forget_history();
+        }
         for at in 0..self.operators.len() {
             if let Some(happened) = self.step_operator(at) {
                 return happened;
@@ -227,6 +237,12 @@ impl Simulation {
         let next = self.operators.iter().filter_map(of_operator).chain(cluster).min();
         // What is due already happens a moment later: nobody else was due.
         next.map(|at| at.max(self.cluster().now().after(1)))
+    }
+
+    /// Up to where every operator has heard.
+    pub fn heard(&self) -> u64 {
+        let heard = self.operators.iter().map(|operator| operator.process.heard()).min();
+        heard.unwrap_or_default()
     }
 
     fn forget_history(&self) {

@@ -117,6 +117,19 @@ impl Server {
         self.history.get(from..).unwrap_or_default()
     }
 
+    /// The objects as they were at an earlier version, as far as the history goes back.
+    #[must_use]
+    pub fn as_of(&self, version: u64) -> Self {
+        let mut old = Self { history: Vec::new(), version, ..self.clone() };
+        for change in self.since(version).iter().rev() {
+            match &change.before {
+                Some(before) => old.objects.insert(change.key.clone(), Arc::clone(before)),
+                None => old.objects.remove(&change.key),
+            };
+        }
+        old
+    }
+
     /// Forgets what every watch has read.
     pub fn forget_until(&mut self, version: u64) {
         let until = self.history.partition_point(|change| change.version <= version);
