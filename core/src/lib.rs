@@ -39,6 +39,7 @@ pub mod settings;
 pub mod snapshot;
 pub mod status;
 pub mod time;
+pub mod why;
 
 pub use action::{Action, ActionId, Manifest, Precondition};
 pub use decide::decide;

@@ -23,6 +23,8 @@ pub struct Cli {
 pub enum Command {
     /// Runs the operator until it is told to stop
     Run(Box<RunArgs>),
+    /// Records what this build sees in a cluster and would decide, with rights to read, and does nothing to it
+    Record(Box<RecordArgs>),
     /// Prints the Kubernetes objects of Kaspr manifests, without a cluster
     Render(RenderArgs),
     /// Judges Kaspr manifests by the operator's own rules, without a cluster
@@ -33,6 +35,8 @@ pub enum Command {
     Simulate(SimulateArgs),
     /// Decides recordings again and compares, without a cluster; exit code 3 if a decision differs
     Replay(ReplayArgs),
+    /// Says why something was decided, or is: the few facts without which it would not be
+    Explain(ExplainArgs),
     /// Copies recordings for others: environment values, code and what else may be secret become digests
     Redact(RedactArgs),
     /// Prints the custom resource definitions
@@ -173,6 +177,58 @@ pub struct RunArgs {
     /// How long edits must have been quiet before pods are replaced
     #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = duration)]
     pub settle: Duration,
+}
+
+/// What to record.
+#[derive(Clone, Debug, Args)]
+pub struct RecordArgs {
+    /// The folder to record to
+    #[arg(value_name = "DIR")]
+    pub folder: PathBuf,
+    /// Which cluster.
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+    /// What is logged.
+    #[command(flatten)]
+    pub log: LogArgs,
+    /// Record no value that may be secret, but its digest
+    #[arg(long)]
+    pub redact: bool,
+    /// End after this time, not only by a signal
+    #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
+    pub lasts: Option<Duration>,
+    /// How long the operator there waits for edits before pods are replaced
+    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = duration)]
+    pub settle: Duration,
+}
+
+/// What to explain.
+#[derive(Clone, Debug, Args)]
+pub struct ExplainArgs {
+    /// Recordings, folders of them, or one snapshot as JSON
+    #[arg(value_name = "FILE", required_unless_present = "live", conflicts_with = "live")]
+    pub files: Vec<PathBuf>,
+    /// Look at the cluster as it is now
+    #[arg(long, requires = "app")]
+    pub live: bool,
+    /// Connect by this file, not by the cluster around this process
+    #[arg(long, value_name = "FILE", requires = "live")]
+    pub kubeconfig: Option<PathBuf>,
+    /// Which app; it may be left out where there is only one
+    #[arg(long, value_name = "NAMESPACE/NAME", value_parser = app_key)]
+    pub app: Option<AppKey>,
+    /// The last look at this instant or earlier
+    #[arg(long, value_name = "INSTANT", value_parser = instant)]
+    pub at: Option<Timestamp>,
+    /// The look of this decision, as logs and Events name it
+    #[arg(long, value_name = "NAME", conflicts_with = "at")]
+    pub decision: Option<String>,
+    /// Only what concerns this: an object as StatefulSet/orders-app, or a condition as Ready
+    #[arg(long, value_name = "WHAT")]
+    pub about: Option<String>,
+    /// How to print
+    #[arg(short, long, value_enum, default_value_t = TextOrJson::Text)]
+    pub output: TextOrJson,
 }
 
 /// Which cluster, and what of it.

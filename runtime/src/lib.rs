@@ -8,6 +8,7 @@ pub mod client;
 pub mod clock;
 pub mod commands;
 pub mod dispatch;
+pub mod glance;
 pub mod lease;
 pub mod limits;
 pub mod manifest;

@@ -40,6 +40,8 @@ pub struct Process {
     pub settings: Settings,
     /// Whether somebody hears looks as a whole.
     pub is_recorded: bool,
+    /// Whether anything is sent at all.
+    pub acts: bool,
     /// Hears what happened.
     pub tell: Tell,
     /// The time.
@@ -68,7 +70,7 @@ impl Site for Process {
     }
 
     fn may_act(&self) -> bool {
-        self.term.holds(self.clock.now())
+        self.acts && self.term.holds(self.clock.now())
     }
 
     fn store(&self) -> MutexGuard<'_, Store> {

@@ -9,7 +9,7 @@ use kaspr_engine::cache::Scope;
 use kaspr_engine::schedule::Lane;
 use kube::Client;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -39,14 +39,34 @@ pub struct Options {
     pub settings: Settings,
     /// Passes at a time.
     pub workers: usize,
-    /// Where probes and metrics are.
-    pub metrics_port: u16,
-    /// The lease, if one is asked for.
-    pub lease: Option<LeaseSettings>,
+    /// Where probes and metrics are, if they are to be.
+    pub metrics_port: Option<u16>,
+    /// Whether it acts.
+    pub work: Work,
+    /// How long, if not until a signal.
+    pub lasts: Option<Duration>,
     /// Who this process is.
     pub identity: String,
     /// Where looks are recorded, if they are.
     pub record: Option<recording::Into>,
+}
+
+/// What is done with a decision.
+#[derive(Clone, Debug)]
+pub enum Work {
+    /// It is carried out, under the lease if one is asked for.
+    Act(Option<LeaseSettings>),
+    /// It is told to those who hear, and nothing is sent.
+    Observe,
+}
+
+impl Work {
+    fn lease(&self) -> Option<&LeaseSettings> {
+        match self {
+            Self::Act(lease) => lease.as_ref(),
+            Self::Observe => None,
+        }
+    }
 }
 
 /// Why the operator ended by itself.
@@ -82,7 +102,10 @@ struct Stops {
 /// If a part cannot start or ends by itself.
 pub async fn run(client: Client, options: Options) -> Result<(), RunError> {
     let mut signals = Signals::listen().map_err(RunError::Signals)?;
-    let listener = admin::listen(options.metrics_port).await?;
+    let listener = match options.metrics_port {
+        Some(port) => Some(admin::listen(port).await?),
+        None => None,
+    };
     let clock = ProcessClock::start();
     let metrics = Metrics::new(clock);
     let stops = Stops::default();
@@ -114,7 +137,9 @@ pub async fn run(client: Client, options: Options) -> Result<(), RunError> {
         tell: tell.clone(),
         metrics,
     };
-    parts.spawn(admin.run(listener, stops.rest.clone()));
+    if let Some(listener) = listener {
+        parts.spawn(admin.run(listener, stops.rest.clone()));
+    }
     parts.spawn(sweep(Arc::clone(&cache), Arc::clone(&queue), stops.rest.clone()));
     for (kind, scope) in watches(&options.scopes) {
         let sink =
@@ -123,28 +148,15 @@ pub async fn run(client: Client, options: Options) -> Result<(), RunError> {
         let watch = Watch::new(kind, scope, client.clone(), sink, bell);
         parts.spawn(watch.run(stops.rest.clone()));
     }
-    let keeper = options.lease.clone().map(|settings| {
-        let api = Api::new(client.clone(), limits::LEASE_REQUEST_WITHIN, tell.clone());
-        let (ear, news) = Follow::new(client.clone(), &settings);
-        tokio::spawn(ear.run(stops.lease.clone()));
-        let term = Arc::clone(&process.term);
-        let keeper = Keeper::new(settings, (api, news), clock, term, tell.clone());
-        tokio::spawn(keeper.run(stops.lease.clone()))
-    });
+    let lease = options.work.lease();
+    let keeper = lease.map(|settings| keep(settings, &client, &process, &stops.lease));
     let decisions = Arc::new(Decisions::of(&options.identity));
     let dispatch =
         Dispatch { process, decisions, workers: options.workers, passes: passes.clone() };
     parts.spawn(dispatch.run(stops.keys.clone()));
     info!(version = env!("CARGO_PKG_VERSION"), identity = options.identity, "started");
 
-    let ended = tokio::select! {
-        biased;
-        name = signals.next() => {
-            info!(signal = name, "told to stop: finishes what it does");
-            Ok(())
-        }
-        ended = parts.join_next() => Err(RunError::Ended(describe(ended))),
-    };
+    let ended = end(&mut signals, options.lasts, &mut parts).await;
     let shutdown = shut_down(&stops, &passes, keeper, sensors);
     if timeout(limits::SHUTDOWN_WITHIN, shutdown).await.is_err() {
         warn!("not everything ended in time: a lease that is held runs out by itself");
@@ -152,10 +164,26 @@ pub async fn run(client: Client, options: Options) -> Result<(), RunError> {
     ended
 }
 
+/// Tries for the lease, and keeps it.
+fn keep(
+    settings: &LeaseSettings,
+    client: &Client,
+    process: &Process,
+    stop: &CancellationToken,
+) -> JoinHandle<()> {
+    let tell = process.tell.clone();
+    let api = Api::new(client.clone(), limits::LEASE_REQUEST_WITHIN, tell.clone());
+    let (ear, news) = Follow::new(client.clone(), settings);
+    tokio::spawn(ear.run(stop.clone()));
+    let term = Arc::clone(&process.term);
+    let keeper = Keeper::new(settings.clone(), (api, news), process.clock, term, tell);
+    tokio::spawn(keeper.run(stop.clone()))
+}
+
 async fn shut_down(
     stops: &Stops,
     passes: &TaskTracker,
-    keeper: Option<tokio::task::JoinHandle<()>>,
+    keeper: Option<JoinHandle<()>>,
     mut sensors: JoinSet<()>,
 ) {
     stops.keys.cancel();
@@ -182,7 +210,8 @@ async fn shut_down(
 
 fn process(client: &Client, options: &Options, tell: &Tell, clock: ProcessClock) -> Process {
     let quiet = Duration::from_millis(options.settings.settle_millis);
-    let term = if options.lease.is_some() { Term::none() } else { Term::endless() };
+    let is_leased = options.work.lease().is_some();
+    let term = if is_leased { Term::none() } else { Term::endless() };
     Process {
         api: Api::new(client.clone(), limits::REQUEST_WITHIN, tell.clone()),
         cache: Arc::new(Cache::new(watches(&options.scopes), quiet, clock)),
@@ -191,6 +220,7 @@ fn process(client: &Client, options: &Options, tell: &Tell, clock: ProcessClock)
         refresh: Refresh::new(watches(&options.scopes)),
         settings: options.settings.clone(),
         is_recorded: options.record.is_some(),
+        acts: matches!(options.work, Work::Act(_)),
         tell: tell.clone(),
         clock,
         mind: Mind::default(),
@@ -200,6 +230,32 @@ fn process(client: &Client, options: &Options, tell: &Tell, clock: ProcessClock)
 fn watches(scopes: &[Scope]) -> Vec<(ObjectKind, Scope)> {
     let of = |kind| scopes.iter().map(move |scope| (kind, scope.clone()));
     ObjectKind::ALL.into_iter().flat_map(of).collect()
+}
+
+/// Waits for what ends the operator.
+async fn end(
+    signals: &mut Signals,
+    lasts: Option<Duration>,
+    parts: &mut JoinSet<()>,
+) -> Result<(), RunError> {
+    let over = async {
+        match lasts {
+            Some(time) => tokio::time::sleep(time).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        biased;
+        name = signals.next() => {
+            info!(signal = name, "told to stop: finishes what it does");
+            Ok(())
+        }
+        () = over => {
+            info!("the time is over: finishes what it does");
+            Ok(())
+        }
+        ended = parts.join_next() => Err(RunError::Ended(describe(ended))),
+    }
 }
 
 async fn sweep(cache: Arc<Cache>, queue: Arc<Queue>, stop: CancellationToken) {

@@ -8,7 +8,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::kit::fixtures::{agent, app, table};
-use crate::kit::{Cluster, Operator, Space, e2e, eventually, recorded};
+use crate::kit::{Cluster, Operator, Proxy, Record, Space, Verb, e2e, eventually, recorded};
 
 #[test]
 fn what_is_recorded_is_decided_again_without_a_difference() {
@@ -46,6 +46,55 @@ fn what_is_recorded_is_decided_again_without_a_difference() {
         assert_eq!(replayed(cluster, &folder), both, "the same report each time");
         is_fit_for_others(cluster, &folder);
         keep(&folder);
+        space.done().await;
+    });
+}
+
+/// Somebody who may only read records beside the operator, and asks why things are as they are.
+#[test]
+fn who_looks_on_records_and_explains_and_changes_nothing() {
+    e2e(async |cluster: &'static Cluster| {
+        let space = Space::new(cluster, "looked-on").await;
+        let _operator = Operator::of(cluster, &[&space.name]);
+        space.apply(&[app("shop"), agent("shop", "shop-a")]).await;
+        space.is_settled("shop").await;
+        let proxy = Proxy::of(cluster).await;
+        let folder = cluster.dir.join("looked-on");
+        let [kubeconfig, record] = [proxy.kubeconfig(), &folder].map(|path| path.to_str().unwrap());
+        let program = &cluster.operator;
+        let mut recorder = Command::new(program)
+            .args(["record", record, "-n", &space.name, "--kubeconfig", kubeconfig])
+            .spawn()
+            .unwrap();
+        eventually("it has listed all", async || {
+            let watches =
+                proxy.log().iter().filter(|record| record.asked.verb == Verb::Watch).count();
+            if watches >= 11 { Ok(()) } else { Err(format!("{watches} watches")) }
+        })
+        .await;
+        space.edit("KasprApp", "shop", json!({"spec": {"replicas": 1}})).await;
+        eventually("a look of after the edit is written", async || {
+            let text = fs::read_dir(&folder).map(|_| recorded::text(&folder, false));
+            let text = text.map_err(|why| why.to_string())?;
+            let has = text.contains("\"replicas\":1,");
+            if has { Ok(()) } else { Err("there is none".to_owned()) }
+        })
+        .await;
+        let pid = recorder.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        assert!(recorder.wait().unwrap().success());
+        assert!(number(&replayed(cluster, &folder), "looks") > 1);
+
+        let of = format!("{}/shop", space.name);
+        let live = ["--live", "--kubeconfig", kubeconfig, "--app", &of, "--about", "Ready"];
+        let output = Command::new(program).arg("explain").args(live).output().unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success() && said.contains("KasprApp shop is Ready"), "{said}");
+        assert!(said.contains("  1. KasprApp "), "{said}");
+        let log = proxy.log();
+        let writes = log.iter().filter(|record| Verb::WRITES.contains(&record.asked.verb));
+        let writes: Vec<String> = writes.map(Record::line).collect();
+        assert!(writes.is_empty(), "{writes:#?}");
         space.done().await;
     });
 }

@@ -11,3 +11,4 @@ mod recording;
 mod rights;
 mod scenarios;
 mod stories;
+mod why;

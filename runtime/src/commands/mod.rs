@@ -3,10 +3,13 @@
 pub mod check;
 pub mod crds;
 pub mod demo;
+pub mod explain;
 pub mod redact;
 pub mod render;
 pub mod replay;
 pub mod run;
+#[cfg(test)]
+mod sample;
 pub mod version;
 
 use std::io::Write;
@@ -41,11 +44,13 @@ impl CommandError {
 pub fn execute(cli: Cli) -> ExitCode {
     let done = match cli.command {
         Command::Run(args) => run::execute(&args),
+        Command::Record(args) => run::record(&args),
         Command::Render(args) => render::execute(&args),
         Command::Check(args) => check::execute(&args),
         Command::Demo(args) => demo::demo(&args),
         Command::Simulate(args) => demo::simulate(&args),
         Command::Replay(args) => replay::execute(&args),
+        Command::Explain(args) => explain::execute(&args),
         Command::Redact(args) => redact::execute(&args),
         Command::Crds => crds::execute(),
         Command::Version => version::execute(),
@@ -54,6 +59,18 @@ pub fn execute(cli: Cli) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error),
     }
+}
+
+/// Runs what waits for a cluster.
+fn in_runtime<T>(work: impl Future<Output = Result<T, CommandError>>) -> Result<T, CommandError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(CommandError::failed)?;
+    let ended = runtime.block_on(work);
+    // All that matters has ended in its order; what is left must not hold up the exit.
+    runtime.shutdown_background();
+    ended
 }
 
 /// Says what was done, to standard output.
@@ -69,6 +86,11 @@ fn unread(error: ReadError) -> CommandError {
         }
         ReadError::TooNew { .. } => CommandError::failed(error),
     }
+}
+
+/// A recording may be a stranger's: nothing in it moves the cursor or begins a line.
+fn plain(text: &str) -> String {
+    text.chars().map(|char| if char.is_control() { '\u{fffd}' } else { char }).collect()
 }
 
 /// Tells why a command did not succeed, and gives its exit code.

@@ -7,7 +7,7 @@ use kaspr_recording::replay::{AppReport, Difference};
 use kaspr_recording::{Filter, ReadError, Reader, Replay, Report};
 use serde_json::Value;
 
-use super::{CommandError, unread};
+use super::{CommandError, plain, unread};
 use crate::args::{ReplayArgs, TextOrJson};
 
 /// Characters of a value that a line tells; `-o json` tells all of it.
@@ -92,11 +92,6 @@ fn short(value: Option<&Value>) -> String {
     }
 }
 
-/// A recording may be a stranger's: nothing in it moves the cursor or begins a line.
-fn plain(text: &str) -> String {
-    text.chars().map(|char| if char.is_control() { '\u{fffd}' } else { char }).collect()
-}
-
 /// A bar on standard error, where a person looks at it. It goes when it is dropped.
 struct Progress {
     is_seen: bool,
@@ -126,62 +121,16 @@ impl Drop for Progress {
 
 #[cfg(test)]
 mod tests {
-    use std::path::{Path, PathBuf};
+    use std::fs;
     use std::process::ExitCode;
-    use std::{env, fs, process};
 
     use clap::Parser;
-    use jiff::Timestamp;
-    use kaspr_core::{AppKey, Now, Plan, Seen, Settings, Snapshot, Uptime, decide};
-    use kaspr_recording::{Look, Recorder, Rotation};
-    use serde_json::json;
+    use kaspr_core::Plan;
 
     use super::*;
     use crate::args::{Cli, Command};
     use crate::commands::fail;
-
-    struct Folder(PathBuf);
-
-    impl Folder {
-        fn new(name: &str) -> Self {
-            let path = env::temp_dir().join(format!("kaspr-replay-{}-{name}", process::id()));
-            fs::create_dir_all(&path).unwrap();
-            Self(path)
-        }
-    }
-
-    impl Drop for Folder {
-        fn drop(&mut self) {
-            let _ = fs::remove_dir_all(&self.0);
-        }
-    }
-
-    fn snapshot(minutes: u64) -> Snapshot {
-        let begin: Timestamp = "2031-05-02T10:00:00Z".parse().unwrap();
-        let wall = begin + std::time::Duration::from_mins(minutes);
-        let now = Now { wall, uptime: Uptime(60_000 * (minutes + 1)) };
-        let key = AppKey::new("shop", "orders");
-        let mut snapshot = Snapshot::of_nothing(key, now, Settings::default());
-        snapshot.app = Seen::Present(json!({
-            "apiVersion": "kaspr.io/v1alpha1", "kind": "KasprApp",
-            "metadata": { "namespace": "shop", "name": "orders", "uid": "1", "generation": 1,
-                "resourceVersion": "1", "creationTimestamp": "2031-01-01T00:00:00Z" },
-            "spec": { "bootstrapServers": "kafka:9092", "authentication": { "type": "plain" } },
-        }));
-        snapshot
-    }
-
-    /// Records three looks whose plans went through `changed`.
-    fn record(folder: &Path, changed: impl Fn(u64, Plan) -> Plan) {
-        let mut recorder = Recorder::new(folder, "0.1.0", Rotation::default());
-        for minutes in 0..3 {
-            let snapshot = snapshot(minutes);
-            let plan = changed(minutes, decide(&snapshot));
-            let look = Look { snapshot: &snapshot, plan: &plan, decision: "1a2b-1", came: &[] };
-            recorder.record(&look, snapshot.now).unwrap();
-        }
-        recorder.close().unwrap();
-    }
+    use crate::commands::sample::{Folder, record};
 
     fn run(args: &[&str]) -> (Result<(), CommandError>, String) {
         let args = ["kaspr-operator", "replay"].iter().chain(args);

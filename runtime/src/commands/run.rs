@@ -1,19 +1,22 @@
-//! `kaspr-operator run`: the operator.
+//! `run`, the operator; and `record`, which only looks on.
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::PathBuf;
 use std::process;
+use std::time::Duration;
 
+use kaspr_core::Settings;
+use kaspr_engine::cache::Scope;
 use tracing_subscriber::EnvFilter;
 
 use super::CommandError;
-use crate::args::{self, LogArgs, RunArgs};
+use crate::args::{self, ClusterArgs, LogArgs, RecordArgs, RunArgs};
 use crate::client;
 use crate::lease::LeaseSettings;
 use crate::sensors::{lines, recording};
 use crate::settings::{self, Environment};
-use crate::wiring::{self, Options};
-use kaspr_engine::cache::Scope;
+use crate::wiring::{self, Options, Work};
 
 /// Runs the operator until it is told to stop.
 ///
@@ -23,46 +26,69 @@ pub fn execute(args: &RunArgs) -> Result<(), CommandError> {
     let environment =
         settings::from_env().map_err(|error| CommandError::Usage(error.to_string()))?;
     log(&args.log)?;
-    let scopes = scopes(args, &environment)?;
+    let scopes = scopes(&args.cluster, &environment)?;
     check_lease(args)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(CommandError::failed)?;
-    let ended = runtime.block_on(async {
+    super::in_runtime(async {
         let config = client::config(args.cluster.kubeconfig.as_deref())
             .await
             .map_err(CommandError::failed)?;
         let identity = identity();
         let lease = lease(args, &environment, &identity, &config.default_namespace);
-        let mut settings = environment.settings.clone();
-        settings.settle_millis = u64::try_from(args.settle.as_millis()).unwrap_or(u64::MAX);
         let options = Options {
             scopes,
-            settings,
+            settings: settings(&environment, args.settle),
             workers: args.workers,
-            metrics_port: args.metrics_port.unwrap_or(environment.metrics_port),
-            lease,
+            metrics_port: Some(args.metrics_port.unwrap_or(environment.metrics_port)),
+            work: Work::Act(lease),
+            lasts: None,
             identity,
-            record: record(args),
+            record: args.record.clone().map(|folder| into(folder, args.redact)),
         };
         let client = client::client(config).map_err(CommandError::failed)?;
         wiring::run(client, options).await.map_err(CommandError::failed)
-    });
-    // All that matters has ended in its order; what is left must not hold up the exit.
-    runtime.shutdown_background();
-    ended
+    })
 }
 
-fn record(args: &RunArgs) -> Option<recording::Into> {
-    let is_redacted = args.redact;
-    args.record.clone().map(|folder| recording::Into { folder, is_redacted })
+/// Records what this build would decide about a live cluster, and does nothing to it.
+///
+/// # Errors
+/// If it cannot start, or a part of it ends by itself.
+pub fn record(args: &RecordArgs) -> Result<(), CommandError> {
+    let environment =
+        settings::from_env().map_err(|error| CommandError::Usage(error.to_string()))?;
+    log(&args.log)?;
+    let options = Options {
+        scopes: scopes(&args.cluster, &environment)?,
+        settings: settings(&environment, args.settle),
+        workers: 1,
+        metrics_port: None,
+        work: Work::Observe,
+        lasts: args.lasts,
+        identity: identity(),
+        record: Some(into(args.folder.clone(), args.redact)),
+    };
+    super::in_runtime(async {
+        let config = client::config(args.cluster.kubeconfig.as_deref())
+            .await
+            .map_err(CommandError::failed)?;
+        let client = client::client(config).map_err(CommandError::failed)?;
+        wiring::run(client, options).await.map_err(CommandError::failed)
+    })
 }
 
-fn scopes(args: &RunArgs, environment: &Environment) -> Result<Vec<Scope>, CommandError> {
-    let mut names: BTreeSet<String> = args.cluster.namespace.iter().cloned().collect();
+fn settings(environment: &Environment, settle: Duration) -> Settings {
+    let settle_millis = u64::try_from(settle.as_millis()).unwrap_or(u64::MAX);
+    Settings { settle_millis, ..environment.settings.clone() }
+}
+
+fn into(folder: PathBuf, is_redacted: bool) -> recording::Into {
+    recording::Into { folder, is_redacted }
+}
+
+fn scopes(args: &ClusterArgs, environment: &Environment) -> Result<Vec<Scope>, CommandError> {
+    let mut names: BTreeSet<String> = args.namespace.iter().cloned().collect();
     if let Some(own) = &environment.namespace {
-        if args.cluster.all_namespaces {
+        if args.all_namespaces {
             let text = "KOPF_RUN_NAMESPACE names a namespace and --all-namespaces all of them: \
                         take one away";
             return Err(CommandError::Usage(text.to_owned()));
