@@ -154,8 +154,7 @@ impl Recorder {
             opened: Some(now.wall),
             is_redacted: self.redaction.is_some(),
         };
-        Open::begin(path.clone(), file, &header, now)
-            .map_err(|source| failed(&path, source))
+        Open::begin(path.clone(), file, &header, now).map_err(|source| failed(&path, source))
     }
 
     /// After an error nobody knows how much of a frame was written: the file is left as it is. One that
