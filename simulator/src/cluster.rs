@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::clock::Instant;
 use crate::controllers::{autoscaler, claims, garbage, stateful_set};
 use crate::kubelet::Kubelet;
+use crate::members::{Ailment, MemberAnswer, MemberAsk, Members};
 use crate::server::resource::{Place, Resource};
 use crate::server::{Answer, Server};
 
@@ -73,6 +74,7 @@ pub struct Cluster {
     pub timings: Timings,
     now: Instant,
     kubelet: Kubelet,
+    members: Members,
     /// Up to where the controllers have seen changes.
     controlled: u64,
     autoscaled: Instant,
@@ -94,6 +96,7 @@ impl Cluster {
             timings,
             now,
             kubelet: Kubelet::default(),
+            members: Members::default(),
             controlled: 0,
             autoscaled: now,
             forbidden: BTreeSet::new(),
@@ -150,7 +153,7 @@ impl Cluster {
 
     /// Forgets the changes that all operators have heard, and the controllers have seen.
     pub(crate) fn forget_until(&mut self, version: u64) {
-        let seen = self.controlled.min(self.kubelet.seen());
+        let seen = self.controlled.min(self.kubelet.seen()).min(self.members.seen());
         self.server.forget_until(version.min(seen));
     }
 
@@ -158,6 +161,8 @@ impl Cluster {
     pub fn control(&mut self) -> bool {
         let before = self.server.version();
         self.kubelet.step(&mut self.server, &self.timings, self.now);
+        // Nobody is told of what members do but who asks them.
+        self.members.step(&self.server, self.now);
         if self.controllers_due().is_some_and(|at| at <= self.now) {
             self.controlled = before;
             claims::step(&mut self.server);
@@ -175,13 +180,27 @@ impl Cluster {
     pub fn next_event(&self) -> Option<Instant> {
         let autoscaler = (self.server.all(AUTOSCALER).next().is_some())
             .then(|| self.autoscaled.after(self.timings.autoscaler));
-        [self.controllers_due(), self.kubelet.next_event(), autoscaler].into_iter().flatten().min()
+        let members = self.members.next_event(self.now);
+        [self.controllers_due(), self.kubelet.next_event(), members, autoscaler]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// When the controllers act on what changed last, if anything did.
     fn controllers_due(&self) -> Option<Instant> {
         let last = self.server.since(self.controlled).last()?;
         Some(last.at.after(self.timings.controller))
+    }
+
+    /// What the member in a pod answers; a signal takes effect.
+    pub fn ask_member(&mut self, namespace: &str, pod: &str, ask: MemberAsk) -> MemberAnswer {
+        self.members.ask((namespace, pod), ask, self.now)
+    }
+
+    /// From now on something is wrong with the member in a pod, or nothing is.
+    pub fn ail(&mut self, namespace: &str, pod: &str, with: Option<Ailment>) {
+        self.members.ail((namespace, pod), with, self.now);
     }
 
     /// Somebody creates or applies an object, as `kubectl apply --server-side` does.

@@ -17,6 +17,7 @@ pub mod fault;
 pub mod invariants;
 pub mod journal;
 mod kubelet;
+pub mod members;
 pub mod outcome;
 mod process;
 pub mod run;

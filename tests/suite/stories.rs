@@ -1,6 +1,7 @@
 //! Stories on the simulated cluster: each is told step by step, with reasons, and a person has reviewed
 //! what is told.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,8 +11,10 @@ use kaspr_simulator::Happened;
 use kaspr_simulator::clock::Instant;
 use kaspr_simulator::cluster::Timings;
 use kaspr_simulator::journal::Journal;
+use kaspr_simulator::members::{MemberAnswer, MemberAsk};
 use kaspr_simulator::run::Run;
 use kaspr_simulator::story::Story;
+use serde_json::Value;
 
 pub(crate) fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/stories")
@@ -54,6 +57,37 @@ fn stories_are_told_as_reviewed() {
 fn the_same_story_is_told_in_the_same_words() {
     let story = read(&folder().join("two_operators.yaml"));
     assert_eq!(told(&story), told(&story));
+}
+
+/// A definition that comes with a rollout is read by members that keep their places, and nobody gives them
+/// its topic until they rebalance: what the operator will have to ask for.
+#[test]
+fn members_that_keep_their_places_do_not_read_a_new_topic_by_themselves() {
+    let text = "about: an agent comes later
+steps:
+  - apply: [{kind: KasprApp, name: orders}, {kind: KasprAgent, name: first, app: orders}]
+  - rest
+  - apply: [{kind: KasprAgent, name: second, app: orders}]
+  - rest";
+    let story = Story::read(text).unwrap();
+    let mut run = Run::of(&story, Timings::default(), Settings::default());
+    while run.step().unwrap().is_some() {}
+    let topics = |run: &mut Run<'_>, pod: &str| -> BTreeSet<String> {
+        let answer = run.sim.cluster().ask_member("default", pod, MemberAsk::Status);
+        let MemberAnswer::Said { code: 200, body, .. } = answer else { panic!("{answer:?}") };
+        let body: Value = serde_json::from_str(&body).unwrap();
+        assert_eq!(body["rebalancing"], false, "{body}");
+        body["assignment"]["actives"].as_object().unwrap().keys().cloned().collect()
+    };
+    let before = topics(&mut run, "orders-app-0");
+    let [first, second] =
+        ["first", "second"].map(|name| before.iter().any(|topic| topic.contains(name)));
+    assert!(first && !second, "{before:?}");
+    run.sim.cluster().ask_member("default", "orders-app-0", MemberAsk::Rebalance);
+    let later = Instant(run.sim.cluster().now().0 + 60_000);
+    run.sim.run_until(later, |_, _| {});
+    let after = topics(&mut run, "orders-app-0");
+    assert!(after.iter().any(|topic| topic.contains("second")), "{after:?}");
 }
 
 #[test]
