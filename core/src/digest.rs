@@ -19,9 +19,13 @@ pub fn of_text(text: &str) -> String {
 }
 
 fn of_bytes(bytes: &[u8]) -> String {
-    let head = Sha256::digest(bytes).into_iter().take(8);
-    let number = head.fold(0u64, |number, byte| number << 8 | u64::from(byte));
-    format!("{number:016x}")
+    format!("{:016x}", head(bytes) >> 64)
+}
+
+/// The first 16 bytes of the SHA-256 of some bytes, as a number.
+pub fn head(bytes: &[u8]) -> u128 {
+    let head = Sha256::digest(bytes).into_iter().take(16);
+    head.fold(0, |number, byte| number << 8 | u128::from(byte))
 }
 
 #[cfg(test)]

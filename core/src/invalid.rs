@@ -50,9 +50,21 @@ impl fmt::Display for Invalid {
 /// Values are shown up to this many characters.
 const SHOWN_MAX: usize = 60;
 
-/// A scalar as JSON, shortened. Environment values may be secret and code is long: never shown.
+/// A scalar as JSON, shortened. What may be secret, see [`crate::mask`], and code is never shown.
 fn shown(field: &str, value: &Value) -> Option<String> {
-    let secret = ["env[", ".env.", ".python", "assword", ".credentials"];
+    let secret = [
+        "env[",
+        ".env.",
+        ".python",
+        "assword",
+        ".credentials",
+        ".tls",
+        ".headers",
+        "annotations",
+        "indexUrl",
+        "extraIndexUrls",
+        "packages[",
+    ];
     if secret.iter().any(|part| field.contains(part)) {
         return None;
     }

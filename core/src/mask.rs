@@ -9,12 +9,16 @@
 
 use kaspr_crds::Kind;
 use serde_json::{Map, Value};
-use sha2::{Digest, Sha256};
 
 use crate::app::config;
 use crate::component;
+use crate::digest;
+use crate::invalid::Invalid;
+use crate::meta::Meta;
+use crate::render;
+use crate::schema;
 use crate::seen::Seen;
-use crate::snapshot::ComponentFacts;
+use crate::snapshot::{ComponentFacts, Snapshot};
 
 const BEGIN: &str = "<redacted ";
 const END: &str = ">";
@@ -27,9 +31,7 @@ pub fn text(text: &str) -> String {
     if text.trim().is_empty() || is_mask(text) {
         return text.to_owned();
     }
-    let head = Sha256::digest(text.as_bytes()).into_iter().take(DIGITS / 2);
-    let number = head.fold(0u128, |number, byte| number << 8 | u128::from(byte));
-    format!("{BEGIN}{number:0DIGITS$x}{END}")
+    format!("{BEGIN}{:0DIGITS$x}{END}", digest::head(text.as_bytes()))
 }
 
 /// Whether a text is a mask.
@@ -40,13 +42,17 @@ pub fn is_mask(text: &str) -> bool {
     })
 }
 
-/// On a component whose code is masked: the mask of the file that is made of it. Nothing else could
-/// tell whether a live definition is that file.
-pub const FILE: &str = "kaspr.io/redacted-file";
+/// On an app or component of a redacted look; caches drop it from live objects. On a component that was
+/// valid it is the mask of the file that is made of it, since nothing else could tell whether a live
+/// definition is that file.
+pub const REDACTED: &str = "kaspr.io/redacted";
 
-/// Writes on each valid component the mask of its file, before the component is masked.
-pub fn name_files(components: &mut ComponentFacts) {
-    let ComponentFacts { agents, tables, web_views, tasks, joins } = components;
+/// Marks the app and the components of a look, before they are masked.
+pub fn mark(snapshot: &mut Snapshot) {
+    if let Seen::Present(app) = &mut snapshot.app {
+        annotate(app, "true".to_owned());
+    }
+    let ComponentFacts { agents, tables, web_views, tasks, joins } = &mut snapshot.components;
     let lists = [
         (Kind::Agent, agents),
         (Kind::Table, tables),
@@ -57,24 +63,32 @@ pub fn name_files(components: &mut ComponentFacts) {
     for (kind, list) in lists {
         let Seen::Present(list) = list else { continue };
         for object in list {
-            let Ok(valid) = component::parse(kind, object).result else { continue };
-            let metadata = object.get_mut("metadata").and_then(Value::as_object_mut);
-            let annotations = metadata.map(|metadata| metadata.entry("annotations"));
-            let Some(annotations) = annotations else { continue };
-            let annotations = annotations.or_insert(Value::Null);
-            if annotations.is_null() {
-                *annotations = Value::Object(Map::new());
-            }
-            if let Some(annotations) = annotations.as_object_mut() {
-                annotations.insert(FILE.to_owned(), Value::String(text(&valid.text)));
-            }
+            let valid = component::parse(kind, object).result;
+            annotate(object, valid.map_or("true".to_owned(), |valid| text(&valid.text)));
         }
     }
 }
 
-/// Masks in an object, or in a part of one: literal values of environment variables, code and what is
-/// made of it, arguments, headers of probes, attributes of volumes, and settings that are passed on as
-/// they are.
+fn annotate(object: &mut Value, value: String) {
+    let metadata = object.get_mut("metadata").and_then(Value::as_object_mut);
+    let annotations = metadata.map(|metadata| metadata.entry("annotations"));
+    let Some(annotations) = annotations else { return };
+    let annotations = annotations.or_insert(Value::Null);
+    if annotations.is_null() {
+        *annotations = Value::Object(Map::new());
+    }
+    if let Some(annotations) = annotations.as_object_mut() {
+        annotations.insert(REDACTED.to_owned(), Value::String(value));
+    }
+}
+
+/// Masks in an object, or in a part of one, what may be secret. This is the one list of it:
+///
+/// - literal values of environment variables, arguments, commands; code, and what is made of it;
+/// - headers and query strings of probes, attributes and options of volumes, addresses of repositories;
+/// - settings that are passed on as they are, and whatever stands below `tls`;
+/// - packages and their indexes, headers of answers;
+/// - annotations that are not Kaspr's, since tools keep whole objects in them; progress of kopf.
 pub fn object(object: &mut Value) {
     if let Some(config) = object.pointer_mut("/spec/config").and_then(Value::as_object_mut) {
         for (key, value) in config {
@@ -99,20 +113,53 @@ pub(crate) fn masked(mut value: Value) -> Value {
     value
 }
 
+/// Refuses the spec of a live object that was taken out of a redacted recording: nobody knows what it
+/// stands for.
+pub(crate) fn refuse(meta: &Meta, spec: &Value, problems: &mut Vec<Invalid>) {
+    let is_live = !meta.annotations.contains_key(REDACTED);
+    if let Some(field) = first(spec, "spec").filter(|_| is_live) {
+        problems.push(Invalid::new(
+            field,
+            "it is taken from a redacted recording",
+            "write what belongs there",
+        ));
+    }
+}
+
+/// The path of the first mask.
+fn first(value: &Value, path: &str) -> Option<String> {
+    match value {
+        Value::String(text) => has_mask(text).then(|| path.to_owned()),
+        Value::Array(items) => (0..)
+            .zip(items)
+            .find_map(|(at, item): (usize, _)| first(item, &format!("{path}[{at}]"))),
+        Value::Object(fields) => {
+            fields.iter().find_map(|(name, value)| first(value, &schema::join(path, name)))
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => None,
+    }
+}
+
+fn has_mask(text: &str) -> bool {
+    is_mask(text.strip_prefix("https://").or(text.strip_prefix("http://")).unwrap_or(text))
+}
+
 fn below(value: &mut Value) {
     match value {
         Value::Array(items) => items.iter_mut().for_each(below),
-        Value::Object(fields) => fields.iter_mut().for_each(|(name, value)| {
-            field(name, value);
-        }),
+        Value::Object(fields) => fields.iter_mut().for_each(|(name, value)| field(name, value)),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 
 fn field(name: &str, value: &mut Value) {
     match (name, value) {
-        // Names and words of people and the operator, under keys that anybody may choose.
+        // Names of people, below keys that anybody may choose; `config` and `data` are done.
         ("labels" | "matchLabels" | "selector" | "nodeSelector" | "config" | "data", _) => {}
+        ("annotations", Value::Object(texts)) => {
+            let foreign = texts.iter_mut().filter(|(name, _)| !name.starts_with("kaspr.io/"));
+            foreign.for_each(|(_, value)| scalar(value));
+        }
         // What an operator of the past kept there for itself.
         ("status", status) => {
             if let Some(progress) = status.get_mut("kopf").filter(|progress| !progress.is_null()) {
@@ -120,25 +167,23 @@ fn field(name: &str, value: &mut Value) {
                 set(progress, &text);
             }
         }
-        // Tools keep whole objects there, as kopf does.
-        ("annotations", Value::Object(texts)) => {
-            let is_document = |value: &&mut Value| {
-                value.as_str().is_some_and(|text| text.trim_start().starts_with(['{', '[']))
-            };
-            texts.values_mut().filter(is_document).for_each(scalar);
+        ("env", Value::Array(entries)) => {
+            entries.iter_mut().filter_map(Value::as_object_mut).for_each(variable);
         }
-        ("env" | "httpHeaders", Value::Array(entries)) => {
-            for entry in entries.iter_mut().filter_map(Value::as_object_mut) {
-                variable(entry);
+        ("httpHeaders", Value::Array(entries)) => {
+            entries.iter_mut().filter_map(|entry| entry.get_mut("value")).for_each(scalar);
+        }
+        ("httpGet", get) => {
+            if let Some(path) = get.get_mut("path") {
+                scalar(path);
             }
+            below(get);
         }
-        ("args" | "command", Value::Array(items)) => {
-            items.iter_mut().for_each(scalar);
-        }
-        ("volumeAttributes", Value::Object(fields)) => {
-            fields.values_mut().for_each(scalar);
-        }
-        ("python", code @ Value::String(_)) => scalar(code),
+        ("args" | "command" | "packages", Value::Array(items)) => items.iter_mut().for_each(scalar),
+        ("indexUrl", address) => url(address),
+        ("extraIndexUrls", Value::Array(items)) => items.iter_mut().for_each(url),
+        ("tls" | "volumeAttributes" | "options" | "headers", value) => all(value),
+        ("python" | "repository", value @ Value::String(_)) => scalar(value),
         (_, value) => below(value),
     }
 }
@@ -156,7 +201,16 @@ fn is_ours(name: &str, value: &Value) -> bool {
     let Some(value) = value.as_str() else { return false };
     let is_digest = value.len() == 16 && value.bytes().all(|byte| byte.is_ascii_hexdigit());
     let is_host = value.starts_with("$(POD_NAME).") && value.ends_with(".svc.cluster.local");
-    (name.ends_with("_HASH") && is_digest) || (name == "K_WEB_HOST" && is_host)
+    (render::is_digest_variable(name) && is_digest) || (name == "K_WEB_HOST" && is_host)
+}
+
+/// Every scalar below a value.
+fn all(value: &mut Value) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(all),
+        Value::Object(fields) => fields.values_mut().for_each(all),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => scalar(value),
+    }
 }
 
 fn scalar(value: &mut Value) {
@@ -171,6 +225,14 @@ fn scalar(value: &mut Value) {
         }
         Value::Null | Value::Array(_) | Value::Object(_) => {}
     }
+}
+
+/// The address after its scheme, which must stay one.
+fn url(value: &mut Value) {
+    let Some(old) = value.as_str() else { return };
+    let scheme = ["https://", "http://"].into_iter().find(|scheme| old.starts_with(scheme));
+    let scheme = scheme.filter(|scheme| old.len() > scheme.len()).unwrap_or_default();
+    *value = Value::String(format!("{scheme}{}", text(old.trim_start_matches(scheme))));
 }
 
 fn set(value: &mut Value, old: &str) {
@@ -226,9 +288,58 @@ mod tests {
     }
 
     #[test]
-    fn documents_in_annotations_are_masked() {
-        let of = |value: &str| json!({ "metadata": { "annotations": { "kaspr.io/pause": "true", "kopf": value } } });
-        check(of(r#"{"spec":1}"#), &of(&text(r#"{"spec":1}"#)));
+    fn nothing_that_may_be_secret_is_left_in_a_pod_or_a_spec() {
+        let secret = "hush://hush";
+        let object = json!({
+            "metadata": { "annotations": { "kaspr.io/pause-reconciliation": "true",
+                "objectset.rio.cattle.io/applied": secret } },
+            "spec": {
+                "config": { "secret_key": secret, "nested": { "a": [secret] } },
+                "tls": { "trusted": [{ "pem": secret }] },
+                "pythonPackages": { "packages": [secret], "indexUrl": secret,
+                    "extraIndexUrls": [format!("https://{secret}")] },
+                "response": { "headers": { "Set-Cookie": secret } },
+                "template": {
+                    "metadata": { "annotations": { "vault": secret } },
+                    "spec": {
+                        "initContainers": [{ "command": [secret], "args": [secret] }],
+                        "containers": [{
+                            "env": [{ "name": "DB_PASSWORD_HASH", "value": "5d2e19393cc5ef67" }],
+                            "readinessProbe": { "httpGet": { "path": secret,
+                                "httpHeaders": [{ "name": "Authorization", "value": secret }] } },
+                            "lifecycle": { "postStart": { "exec": { "command": [secret] } } },
+                        }],
+                        "volumes": [
+                            { "csi": { "volumeAttributes": { "a": secret } } },
+                            { "flexVolume": { "options": { "a": secret } } },
+                            { "gitRepo": { "repository": secret } },
+                        ],
+                    },
+                },
+            },
+            "data": { "K_SECRET_KEY": secret, "a-agent.yaml": secret },
+            "status": { "kopf": { "progress": secret } },
+        });
+        let text = masked(object).to_string();
+        assert!(!text.contains("hush") && !text.contains("5d2e19393cc5ef67"), "{text}");
+        assert!(text.contains(r#""kaspr.io/pause-reconciliation":"true""#), "{text}");
+    }
+
+    #[test]
+    fn an_address_stays_one_and_a_mask_in_a_live_spec_is_refused() {
+        let of = |text: &str| json!({ "pythonPackages": { "indexUrl": text } });
+        let once = masked(of("https://user:secret@host/simple"));
+        let address = once["pythonPackages"]["indexUrl"].as_str().unwrap();
+        assert!(address.starts_with("https://<redacted "), "{address}");
+        assert_eq!(masked(once.clone()), once);
+        let refused = |spec: &Value| {
+            let mut problems = Vec::new();
+            refuse(&Meta::default(), spec, &mut problems);
+            problems.into_iter().map(|problem| problem.field).collect::<Vec<_>>()
+        };
+        assert_eq!(refused(&once), ["spec.pythonPackages.indexUrl"]);
+        assert_eq!(refused(&json!({ "a": [{ "b": SECRET }] })), ["spec.a[0].b"]);
+        assert!(refused(&of("https://host")).is_empty());
     }
 
     #[test]

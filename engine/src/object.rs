@@ -3,6 +3,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use kaspr_core::key::ObjectKind;
+use kaspr_core::mask;
 use serde_json::{Map, Value};
 
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
@@ -35,6 +36,8 @@ pub fn drop_unread(body: &mut Value) {
         return;
     };
     annotations.remove(LAST_APPLIED);
+    // It has a meaning in recordings alone: nobody's spec is taken for a redacted one.
+    annotations.remove(mask::REDACTED);
     if annotations.is_empty() {
         metadata.remove("annotations");
     }
@@ -119,7 +122,8 @@ mod tests {
     fn what_is_never_read_is_not_kept() {
         let raw = json!({
             "metadata": {
-                "name": "a", "managedFields": [{}], "annotations": {LAST_APPLIED: "{}"},
+                "name": "a", "managedFields": [{}],
+                "annotations": {LAST_APPLIED: "{}", mask::REDACTED: "<redacted>"},
             },
             "binaryData": {"x": "AA=="}, "data": {"y": "1"},
         });

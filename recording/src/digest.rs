@@ -3,8 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use kaspr_core::digest;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
 /// The first 16 bytes of the SHA-256 of a text; written as 32 lower-case hex digits.
 ///
@@ -22,8 +22,7 @@ pub struct NoDigest(String);
 impl Digest {
     /// The name of these bytes.
     pub fn of(bytes: &[u8]) -> Self {
-        let head = Sha256::digest(bytes).into_iter().take(16);
-        Self(head.fold(0, |number, byte| number << 8 | u128::from(byte)))
+        Self(digest::head(bytes))
     }
 }
 

@@ -25,6 +25,7 @@ pub(crate) struct Open {
     /// Where in the file the frame of the text begins.
     frame: u64,
     lines: u64,
+    written_by: String,
     store: Store,
 }
 
@@ -47,11 +48,17 @@ impl Open {
     pub(crate) fn begin(path: PathBuf) -> io::Result<Self> {
         let frames = Frames::of(File::open(&path)?)?;
         let (text, store) = (Vec::new(), Store::default());
-        Ok(Self { path, frames, text, at: 0, frame: 0, lines: 0, store })
+        let written_by = String::new();
+        Ok(Self { path, frames, text, at: 0, frame: 0, lines: 0, written_by, store })
     }
 
     pub(crate) fn bytes_read(&self) -> u64 {
         self.frames.read()
+    }
+
+    /// The version of the operator that wrote it, once its header is read.
+    pub(crate) fn written_by(&self) -> &str {
+        &self.written_by
     }
 
     /// The content that was read so far.
@@ -135,18 +142,19 @@ impl Open {
     }
 
     /// Reads only what every format has: a newer one may have changed the rest.
-    fn read_header(&self, line: &[u8]) -> Result<(), Stop> {
+    fn read_header(&mut self, line: &[u8]) -> Result<(), Stop> {
         let header: Value = serde_json::from_slice(line).unwrap_or_default();
         let number = |field: &str| header.get(field).and_then(Value::as_u64);
         let Some(format) = number("kaspr-recording") else {
             return Err(self.damage("it is no recording: it has no header".to_owned()));
         };
         let snapshots = number("snapshots").unwrap_or(0);
-        if format <= u64::from(FORMAT) && snapshots <= u64::from(snapshot::VERSION) {
-            return Ok(());
-        }
         let written_by = header.get("writtenBy").and_then(Value::as_str);
         let written_by = written_by.unwrap_or("of an unknown version").to_owned();
+        if format <= u64::from(FORMAT) && snapshots <= u64::from(snapshot::VERSION) {
+            self.written_by = written_by;
+            return Ok(());
+        }
         let path = self.path.clone();
         Err(Stop::Refused(ReadError::TooNew { path, format, snapshots, written_by }))
     }

@@ -46,6 +46,8 @@ pub struct Found<'a> {
     pub number: u64,
     /// Which of the files it stands in, from 1. Looks of one file are of one process.
     pub file: u64,
+    /// The version of the operator that recorded it.
+    pub written_by: &'a str,
     /// The look.
     pub look: Look<'a>,
 }
@@ -186,10 +188,11 @@ impl Reader {
 
     fn found(&self) -> Option<Found<'_>> {
         let Met { key, number, plan, decision, came } = self.met.as_ref()?;
-        let store = self.open.as_ref()?.store();
+        let open = self.open.as_ref()?;
+        let store = open.store();
         let (snapshot, plan) = (store.snapshot(key)?, store.plan(*plan)?);
         let look = Look { snapshot, plan, decision, came };
-        Some(Found { number: *number, file: self.files_read, look })
+        Some(Found { number: *number, file: self.files_read, written_by: open.written_by(), look })
     }
 }
 

@@ -85,6 +85,16 @@ impl Recorder {
         Self { redaction: Some(Redaction::default()), ..self }
     }
 
+    /// The next file is of another process: it says that this version wrote it.
+    ///
+    /// # Errors
+    /// If the file that is open cannot be written.
+    pub fn go_on_as(&mut self, written_by: &str) -> Result<(), WriteError> {
+        self.close()?;
+        written_by.clone_into(&mut self.written_by);
+        Ok(())
+    }
+
     /// How many looks were left out since they could not be masked.
     pub fn left_out(&self) -> u64 {
         self.redaction.map_or(0, |redaction| redaction.left_out)

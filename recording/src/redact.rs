@@ -22,40 +22,58 @@ pub fn redact(look: &Look<'_>) -> Option<(Snapshot, Plan)> {
     if decide(look.snapshot) != *look.plan {
         return Some((snapshot, plan));
     }
-    // Only its sentences are told anew: they are made of what was masked.
+    // Only such sentences are told anew: they are made of what was masked.
     let decided = decide(&snapshot);
     (without_sentences(&decided) == without_sentences(&plan)).then_some((snapshot, decided))
 }
 
 fn masked_snapshot(snapshot: &Snapshot) -> Snapshot {
-    let mut snapshot = snapshot.clone();
-    mask::name_files(&mut snapshot.components);
-    let mut words = Vec::new();
-    for outcome in snapshot.outcomes.values_mut() {
+    let mut masked = snapshot.clone();
+    mask::mark(&mut masked);
+    for outcome in masked.outcomes.values_mut() {
         if let Answer::Refused { message, .. } = &mut outcome.answer {
-            let masked = mask::text(message);
-            words.push((std::mem::replace(message, masked.clone()), masked));
+            *message = mask::text(message);
         }
     }
-    for object in objects(&mut snapshot) {
-        mask::object(object);
-        if let Some(status) = object.get_mut("status") {
-            each_message(status, &mut |message| {
-                for (words, masked) in &words {
-                    *message = message.replace(words.as_str(), masked);
-                }
-                // Words that no outcome of this look holds any more.
-                if !message.split("; ").all(ends_in_a_mask) {
-                    *message = mask::text(message);
-                }
-            });
-        }
-    }
-    snapshot
+    objects(&mut masked).into_iter().for_each(mask::object);
+    // A sentence that is told anew is told of the masks; any other one may quote whatever there was.
+    let (told, told_masked) = (told_anew(snapshot), told_anew(&masked));
+    each_told(&mut masked, &mut |sentence| {
+        let at = told.iter().position(|told| told == sentence);
+        let same = at.and_then(|at| told_masked.get(at)).cloned();
+        *sentence = same.unwrap_or_else(|| mask::text(sentence));
+    });
+    masked
 }
 
-fn ends_in_a_mask(sentence: &str) -> bool {
-    sentence.rsplit(": ").next().is_some_and(mask::is_mask)
+/// The sentences that repeat words of the API server, as they are decided now, whatever the status
+/// says of them already.
+fn told_anew(snapshot: &Snapshot) -> Vec<String> {
+    let mut told = Vec::new();
+    each_told(&mut snapshot.clone(), &mut |_| told.push(()));
+    if told.is_empty() {
+        return Vec::new();
+    }
+    let mut untold = snapshot.clone();
+    for object in objects(&mut untold) {
+        if let Some(Value::Object(status)) = object.get_mut("status") {
+            status.remove("conditions");
+        }
+    }
+    // What was refused lately is written all the same.
+    untold.outcomes.retain(|id, _| !id.0.starts_with("PatchStatus "));
+    let mut sentences = Vec::new();
+    each_sentence(&mut decide(&untold), &mut |sentence| sentences.push(sentence.clone()));
+    sentences
+}
+
+/// Every sentence that the statuses of a look repeat words of the API server in.
+fn each_told(snapshot: &mut Snapshot, act: &mut dyn FnMut(&mut String)) {
+    for object in objects(snapshot) {
+        if let Some(status) = object.get_mut("status") {
+            each_message(status, act);
+        }
+    }
 }
 
 fn masked_plan(plan: &Plan) -> Plan {

@@ -91,7 +91,7 @@ pub fn replay(reader: &mut Reader) -> Result<Report, ReadError> {
 impl Replay {
     /// Decides a look again.
     pub fn look(&mut self, found: &Found<'_>) {
-        let Found { number, file, look } = found;
+        let Found { number, file, look, written_by: _ } = found;
         if self.file != *file {
             // Uptime starts again with each process: what one has in mind holds for no other.
             self.apps.values_mut().for_each(|app| app.memo = None);

@@ -217,11 +217,11 @@ pub struct ExplainArgs {
     /// Which app; it may be left out where there is only one
     #[arg(long, value_name = "NAMESPACE/NAME", value_parser = app_key)]
     pub app: Option<AppKey>,
-    /// The last look at this instant or earlier
-    #[arg(long, value_name = "INSTANT", value_parser = instant)]
+    /// Of a recording, the last look at this instant or earlier
+    #[arg(long, value_name = "INSTANT", value_parser = instant, conflicts_with = "live")]
     pub at: Option<Timestamp>,
-    /// The look of this decision, as logs and Events name it
-    #[arg(long, value_name = "NAME", conflicts_with = "at")]
+    /// Of a recording, the look of this decision, as logs and Events name it
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["at", "live"])]
     pub decision: Option<String>,
     /// Only what concerns this: an object as StatefulSet/orders-app, or a condition as Ready
     #[arg(long, value_name = "WHAT")]

@@ -1,9 +1,9 @@
-//! One look at a live cluster, without an operator at work: lists, and nothing else.
+//! One look at a live cluster, without an operator at work: lists and watches, and nothing else.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use kaspr_core::{AppKey, ObjectKind, Outcomes, Settings, Snapshot};
+use kaspr_core::{AppKey, ObjectKind, Outcomes, Settings, Snapshot, Unseen};
 use kaspr_effects::Clock;
 use kaspr_engine::cache::Scope;
 use kaspr_engine::look::Look;
@@ -16,18 +16,26 @@ use crate::cache::Cache;
 use crate::clock::ProcessClock;
 use crate::limits;
 use crate::queue::Queue;
-use crate::sensors::Tell;
+use crate::sensors::fact::{WatchFact, WatchState};
+use crate::sensors::{Fact, Sensor, Tell};
 use crate::watch::{Refresh, Sink, Watch};
 
-/// The API server did not answer.
+/// The API server listed nothing at all.
 #[derive(Debug, thiserror::Error)]
-#[error("the API server listed nothing within {} s: is it the right one?", limits::FIRST_LISTS_WITHIN.as_secs())]
-pub struct Silent;
+#[error("the API server listed nothing within {within} s: {why}")]
+pub struct Silent {
+    within: u64,
+    why: String,
+}
 
-/// What an operator that starts now would see of an app. What it may not list is unknown.
+/// Hears what goes wrong with lists and watches.
+const FAILURES: Sensor = Sensor { name: "glance", wants: |fact| matches!(fact, Fact::Watch(_)) };
+
+/// What an operator that starts now would see of an app. What it may not list, or is not listed in time,
+/// is unknown.
 ///
 /// # Errors
-/// If the lists do not come.
+/// If nothing is listed at all.
 pub async fn glance(
     client: &Client,
     key: &AppKey,
@@ -39,7 +47,7 @@ pub async fn glance(
     let quiet = Duration::from_millis(settings.settle_millis);
     let cache = Arc::new(Cache::new(watches(), quiet, clock));
     let stop = CancellationToken::new();
-    let (tell, []) = Tell::to([], &stop);
+    let (tell, [mut failures]) = Tell::to([FAILURES], &stop);
     let refresh = Refresh::new(watches());
     let mut parts = JoinSet::new();
     for (kind, scope) in watches() {
@@ -49,11 +57,21 @@ pub async fn glance(
         parts.spawn(Watch::new(kind, scope, client.clone(), sink, bell).run(stop.clone()));
     }
     let mut settled = cache.settled();
-    let listed = timeout(limits::FIRST_LISTS_WITHIN, settled.wait_for(|is| *is)).await;
+    // What is not there in time may be the one kind that nobody can list.
+    let _ = timeout(limits::FIRST_LISTS_WITHIN, settled.wait_for(|is| *is)).await;
     stop.cancel();
-    match listed {
-        Ok(Ok(_)) => {}
-        Ok(Err(_)) | Err(_) => return Err(Silent),
+    let is_known = |kind| cache.lock().unseen(kind, &key.namespace) != Some(Unseen::NotListed);
+    if !ObjectKind::ALL.into_iter().any(is_known) {
+        let mut why = "no answer came".to_owned();
+        while let Some(fact) = failures.next().await {
+            if let Fact::Watch(WatchFact {
+                state: WatchState::Failed { why: failure, .. }, ..
+            }) = &*fact
+            {
+                why.clone_from(failure);
+            }
+        }
+        return Err(Silent { within: limits::FIRST_LISTS_WITHIN.as_secs(), why });
     }
     let look = Look::at(&cache.lock(), key);
     Ok(look.snapshot(key, clock.now(), settings, Outcomes::new()))

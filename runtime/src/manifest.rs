@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io::Read;
 
+use kaspr_core::mask;
 use kaspr_core::schema::join;
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
@@ -112,7 +113,11 @@ pub fn read(file: &str, text: &str) -> Result<Vec<Document>, Unreadable> {
 
 fn document(file: &str, node: Node, line: u64) -> Document {
     let mut lines = BTreeMap::from([(String::new(), line)]);
-    let object = node.into_value("", &mut lines);
+    let mut object = node.into_value("", &mut lines);
+    // It has a meaning in recordings alone.
+    if let Some(Value::Object(annotations)) = object.pointer_mut("/metadata/annotations") {
+        annotations.remove(mask::REDACTED);
+    }
     Document { file: file.to_owned(), object, lines }
 }
 

@@ -48,7 +48,7 @@ pub struct Options {
     /// Who this process is.
     pub identity: String,
     /// Where looks are recorded, if they are.
-    pub record: Option<recording::Into>,
+    pub record: Option<recording::Target>,
 }
 
 /// What is done with a decision.
@@ -123,8 +123,8 @@ pub async fn run(client: Client, options: Options) -> Result<(), RunError> {
     sensors.spawn(log::run(to_log));
     sensors.spawn(metrics.clone().run(to_prometheus));
     sensors.spawn(events.run(to_events));
-    if let Some(into) = options.record.clone() {
-        sensors.spawn(recording::run(to_recording, into, clock));
+    if let Some(target) = options.record.clone() {
+        sensors.spawn(recording::run(to_recording, target, clock));
     }
     let process = Arc::new(process(&client, &options, &tell, clock));
     let passes = TaskTracker::new();

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use kaspr_core::{ObjectKind, Plan, Snapshot, decide, explain};
+use kaspr_engine::object::trimmed;
 use kaspr_fixtures::World;
 use kaspr_fixtures::strategies::{LISTED, SECRET, unseen, worlds};
 use kaspr_recording::{Filter, Look, Reader, Recorder, Report, Rotation, limits, redact, replay};
@@ -76,6 +77,27 @@ proptest! {
 
 fn told(snapshot: &Snapshot, plan: &Plan) -> String {
     serde_json::to_string_pretty(&(snapshot, plan)).unwrap()
+}
+
+/// Nobody knows what belongs in the place of a mask: what runs is left as it is, and the status says so.
+#[test]
+fn what_is_taken_from_a_redacted_recording_is_refused_where_it_is_applied() {
+    let mut world = at_rest();
+    let (snapshot, plan) = look(&world);
+    let look = Look { snapshot: &snapshot, plan: &plan, decision: "1a2b-1", came: &[] };
+    let (redacted, _) = redact(&look).unwrap();
+    let agent = redacted.components.agents.present().unwrap()[0].clone();
+    assert!(agent.to_string().contains("<redacted "), "{agent}");
+    // As a cache gives it on.
+    let agent = trimmed(ObjectKind::Agent, agent);
+    world.change(ObjectKind::Agent, "part-0", &json!({ "spec": agent["spec"] }));
+    world.settle();
+    let plan = explain(&world.snapshot(), &decide(&world.snapshot()));
+    assert!(plan.contains("KasprAgent part-0  invalid: "), "{plan}");
+    assert!(plan.contains("it is taken from a redacted recording"), "{plan}");
+    let maps = world.snapshot().children.config_maps;
+    let text = json!(maps.present().unwrap()).to_string();
+    assert!(text.contains("def keep") && !text.contains("<redacted "), "{text}");
 }
 
 /// Looks of a day at an app with five components: every five minutes at rest, and at every pass

@@ -44,7 +44,7 @@ proptest! {
 
     /// At every pass of a story that did or deferred something.
     #[test]
-    fn what_is_decided_in_a_simulation_rests_on_few_facts(story in 0..15usize, seed in 1..1_000u64) {
+    fn what_is_decided_in_a_simulation_rests_on_few_facts(story in any::<usize>(), seed in 1..1_000u64) {
         let mut files: Vec<_> =
             folder().read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
         files.retain(|path| path.extension().is_some_and(|end| end == "yaml"));

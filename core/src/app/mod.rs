@@ -86,6 +86,7 @@ impl App {
         let verdict = schema::validate(kaspr_crds::spec_schema(Kind::App), spec, "spec");
         let mut problems = verdict.problems;
         let mut odd = unknown_fields(verdict.unknown);
+        mask::refuse(&meta, spec, &mut problems);
         check_name(&meta.name, &mut problems);
         let spec = match serde_json::from_value::<KasprAppSpec>(verdict.spec) {
             Ok(spec) => spec,

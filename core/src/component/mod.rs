@@ -70,6 +70,7 @@ pub fn parse(kind: Kind, object: &Value) -> Parsed<Definition> {
     let verdict = schema::validate(kaspr_crds::spec_schema(kind), spec, "spec");
     let mut problems = verdict.problems;
     let mut odd = unknown_fields(verdict.unknown);
+    mask::refuse(&meta, spec, &mut problems);
     check_name(kind, &meta.name, &mut problems);
     check_own_name(spec, &meta.name, &mut odd);
     let inputs = digest::of_json(&mask::masked(verdict.spec.clone()));
@@ -100,7 +101,7 @@ pub fn parse(kind: Kind, object: &Value) -> Parsed<Definition> {
     let result = match read {
         Some((item, claims)) if problems.is_empty() => {
             // Of a component whose code is masked only the mask of its file is known.
-            let masked = meta.annotations.get(mask::FILE).filter(|file| mask::is_mask(file));
+            let masked = meta.annotations.get(mask::REDACTED).filter(|file| mask::is_mask(file));
             let text = masked.cloned().unwrap_or_else(|| definition::text(kind, item));
             fitting(Definition { kind, name: meta.name, text, inputs, claims })
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kaspr_crds::{Kind, keys};
 
-use super::metadata::{Owner, app_labels, body, default_labels, manifest_of, metadata, overlay};
+use super::metadata::{Owner, app_labels, body, default_labels, manifest, metadata, overlay};
 use super::names::Names;
 use super::{DEFINITION_DIGEST, DEFINITION_INPUTS};
 use crate::action::Manifest;
@@ -52,7 +52,7 @@ pub fn settings(
         data: Some(data),
         ..ConfigMap::default()
     };
-    masked_manifest(ObjectRef::new(ObjectKind::ConfigMap, &owner.namespace, &names.settings), &map)
+    manifest(ObjectRef::new(ObjectKind::ConfigMap, &owner.namespace, &names.settings), body(&map))
 }
 
 /// The digest that is recorded of the data of a definition.
@@ -98,12 +98,5 @@ pub fn definition(owner: &Owner, app: &Owner, contents: Contents) -> Manifest {
     debug_assert!(app.kind == Kind::App, "only an app owns its components' definitions");
     metadata.owner_references.get_or_insert_default().push(app.reference(false));
     let map = ConfigMap { metadata, data: Some(data), ..ConfigMap::default() };
-    masked_manifest(ObjectRef::new(ObjectKind::ConfigMap, &owner.namespace, &name), &map)
-}
-
-/// The manifest with a digest over masks: what a ConfigMap holds may be secret.
-fn masked_manifest(object: ObjectRef, map: &ConfigMap) -> Manifest {
-    let body = body(map);
-    let hash = digest::of_json(&mask::masked(body.clone()));
-    manifest_of(object, body, hash)
+    manifest(ObjectRef::new(ObjectKind::ConfigMap, &owner.namespace, &name), body(&map))
 }

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use crate::action::Manifest;
 use crate::digest;
 use crate::key::ObjectRef;
+use crate::mask;
 use crate::meta::Meta;
 
 /// The resource that a child belongs to.
@@ -142,13 +143,12 @@ pub(super) fn app_labels(owner: &Owner, base: &str) -> BTreeMap<String, String> 
     labels
 }
 
-/// Puts the digest of `body`, in which nothing may be secret, into its annotations, and makes it a
-/// manifest.
+/// Puts the digest of `body`, over masks, into its annotations, and makes it a manifest.
 ///
 /// The digest tells later that this very object was applied, so that a field that is no longer
 /// wanted is noticed although the live object cannot show who set it.
 pub(super) fn manifest(object: ObjectRef, body: Value) -> Manifest {
-    let hash = digest::of_json(&body);
+    let hash = digest::of_json(&mask::masked(body.clone()));
     manifest_of(object, body, hash)
 }
 

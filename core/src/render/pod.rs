@@ -41,6 +41,13 @@ const KINDS: [(Kind, &str); 5] = [
     (Kind::Join, "JOINS_HASH"),
 ];
 
+/// Whether a variable of this name holds a digest that the operator puts there.
+pub(crate) fn is_digest_variable(name: &str) -> bool {
+    name == CONFIG_HASH || KINDS.iter().any(|(_, variable)| *variable == name)
+}
+
+const CONFIG_HASH: &str = "CONFIG_HASH";
+
 /// The pod template of an app with these definitions, sorted by kind and name.
 ///
 /// `has_claim` says whether the StatefulSet provides the volume of tables; without it the volume
@@ -183,7 +190,7 @@ fn environment(app: &App, owner: &Owner, names: &Names, mounted: &[Mounted]) -> 
     env.push(literal("K_WEB_HOST", host));
     let settings: BTreeMap<String, String> = data.into_iter().collect();
     let settings = mask::masked(json!({ "data": settings }));
-    env.push(literal("CONFIG_HASH", digest::of_json(&settings)));
+    env.push(literal(CONFIG_HASH, digest::of_json(&settings)));
     for (kind, variable) in KINDS {
         let files: Vec<(&str, String)> = mounted
             .iter()

@@ -1,8 +1,9 @@
 //! Why, and why not: the few facts that one conclusion of a decision rests on.
 //!
 //! A look is taken apart into ten facts. What a conclusion rests on are as few of them as give the
-//! same conclusion when they are decided alone; leaving out any one of these gives another. A fact
-//! that is left out is not known: it is never absent.
+//! same conclusion when they are decided alone; leaving out any one of these gives another. Objects
+//! that are left out are unknown, never absent; what only this process or the status remembers is as if
+//! it had never been, since that is how a decision meets it after a start.
 
 mod facts;
 mod parts;
@@ -94,7 +95,7 @@ pub fn why(snapshot: &Snapshot, of: &Conclusion) -> Option<Vec<Because>> {
     let alone = facts::only(snapshot, &kept);
     let because = |fact: Fact| Because {
         fact,
-        says: facts::says(fact, &alone),
+        says: facts::says(fact, snapshot),
         parts: parts::that_decide(fact, &alone, of),
     };
     Some(kept.into_iter().map(because).collect())

@@ -6,12 +6,13 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use jiff::Timestamp;
+use kaspr_core::snapshot::VERSION;
 use kaspr_core::why::{Because, Conclusion, conclusions, why};
 use kaspr_core::{AppKey, Snapshot, decide};
 use kaspr_recording::{Filter, Reader};
 use serde::Serialize;
 
-use super::{CommandError, in_runtime, plain, unread};
+use super::{CommandError, in_runtime, no_such_look, plain, tell_damages, unread};
 use crate::args::{ExplainArgs, TextOrJson};
 use crate::{client, glance, settings};
 
@@ -130,7 +131,7 @@ fn look(args: &ExplainArgs) -> Result<Look, CommandError> {
         return live(args, app);
     }
     match args.files.as_slice() {
-        [file] if file.extension().is_some_and(|end| end == "json") => snapshot(file),
+        [file] if file.extension().is_some_and(|end| end == "json") => snapshot(file, args),
         _ => recorded(args),
     }
 }
@@ -147,12 +148,23 @@ fn live(args: &ExplainArgs, app: &AppKey) -> Result<Look, CommandError> {
     Ok(Look { snapshot, decision: String::new(), is_decided_so: true })
 }
 
-fn snapshot(file: &Path) -> Result<Look, CommandError> {
+fn snapshot(file: &Path, args: &ExplainArgs) -> Result<Look, CommandError> {
     let name = file.display();
     let text = fs::read_to_string(file)
         .map_err(|error| CommandError::Usage(format!("{name} cannot be read: {error}")))?;
     let snapshot: Snapshot = serde_json::from_str(&text)
         .map_err(|error| CommandError::Failed(format!("{name} is no snapshot: {error}")))?;
+    if snapshot.version > VERSION {
+        let why =
+            format!("{name} is of version {}, and this build reads {VERSION}", snapshot.version);
+        return Err(CommandError::Failed(why));
+    }
+    if let Some(app) = args.app.as_ref().filter(|app| **app != snapshot.key) {
+        return Err(CommandError::Usage(format!(
+            "{name} is a look at {}, not at {app}",
+            snapshot.key
+        )));
+    }
     Ok(Look { snapshot, decision: String::new(), is_decided_so: true })
 }
 
@@ -177,7 +189,8 @@ fn recorded(args: &ExplainArgs) -> Result<Look, CommandError> {
         let names = names.join(", ");
         return Err(CommandError::Usage(format!("name an app by --app; there are {names}")));
     }
-    last.ok_or_else(|| CommandError::Failed("there is no such look in what was read".to_owned()))
+    tell_damages(reader.damages());
+    last.ok_or_else(no_such_look)
 }
 
 fn print_text(explained: &Explained, out: &mut impl Write) -> io::Result<()> {

@@ -15,7 +15,7 @@ pub mod version;
 use std::io::Write;
 use std::process::ExitCode;
 
-use kaspr_recording::ReadError;
+use kaspr_recording::{Damage, ReadError};
 
 use crate::args::{Cli, Command};
 
@@ -91,6 +91,21 @@ fn unread(error: ReadError) -> CommandError {
 /// A recording may be a stranger's: nothing in it moves the cursor or begins a line.
 fn plain(text: &str) -> String {
     text.chars().map(|char| if char.is_control() { '\u{fffd}' } else { char }).collect()
+}
+
+/// Nothing of what was read is what was asked for.
+fn no_such_look() -> CommandError {
+    CommandError::Failed("there is no such look in what was read".to_owned())
+}
+
+/// Names on standard error what could not be read: what follows is of what is before it.
+fn tell_damages(damages: &[Damage]) {
+    for Damage { file, offset, line, why } in damages {
+        let file = file.display();
+        let text = format!("damage: {file}: frame at byte {offset}, line {line}: {why}");
+        // Nobody is left to hear that standard error is closed.
+        let _ = writeln!(std::io::stderr(), "kaspr-operator: {}", plain(&text));
+    }
 }
 
 /// Tells why a command did not succeed, and gives its exit code.

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::PathBuf;
 use std::process;
 use std::time::Duration;
 
@@ -42,7 +41,10 @@ pub fn execute(args: &RunArgs) -> Result<(), CommandError> {
             work: Work::Act(lease),
             lasts: None,
             identity,
-            record: args.record.clone().map(|folder| into(folder, args.redact)),
+            record: args
+                .record
+                .clone()
+                .map(|folder| recording::Target { folder, is_redacted: args.redact }),
         };
         let client = client::client(config).map_err(CommandError::failed)?;
         wiring::run(client, options).await.map_err(CommandError::failed)
@@ -65,7 +67,7 @@ pub fn record(args: &RecordArgs) -> Result<(), CommandError> {
         work: Work::Observe,
         lasts: args.lasts,
         identity: identity(),
-        record: Some(into(args.folder.clone(), args.redact)),
+        record: Some(recording::Target { folder: args.folder.clone(), is_redacted: args.redact }),
     };
     super::in_runtime(async {
         let config = client::config(args.cluster.kubeconfig.as_deref())
@@ -73,16 +75,18 @@ pub fn record(args: &RecordArgs) -> Result<(), CommandError> {
             .map_err(CommandError::failed)?;
         let client = client::client(config).map_err(CommandError::failed)?;
         wiring::run(client, options).await.map_err(CommandError::failed)
-    })
+    })?;
+    if fs::read_dir(&args.folder).map_or(0, Iterator::count) == 0 {
+        let folder = args.folder.display();
+        let why = format!("nothing was recorded to {folder}: the log says what stood in the way");
+        return Err(CommandError::Failed(why));
+    }
+    Ok(())
 }
 
 fn settings(environment: &Environment, settle: Duration) -> Settings {
     let settle_millis = u64::try_from(settle.as_millis()).unwrap_or(u64::MAX);
     Settings { settle_millis, ..environment.settings.clone() }
-}
-
-fn into(folder: PathBuf, is_redacted: bool) -> recording::Into {
-    recording::Into { folder, is_redacted }
 }
 
 fn scopes(args: &ClusterArgs, environment: &Environment) -> Result<Vec<Scope>, CommandError> {

@@ -23,7 +23,7 @@ const FLUSH_EVERY: Duration = Duration::from_millis(500);
 
 /// Where to record, and how.
 #[derive(Clone, Debug)]
-pub struct Into {
+pub struct Target {
     /// The folder of the files.
     pub folder: PathBuf,
     /// Whether what may be secret is masked.
@@ -32,8 +32,8 @@ pub struct Into {
 
 /// Records until the end. What cannot be written is told once and lost: no decision
 /// waits for it.
-pub async fn run(mut hear: Hear, into: Into, clock: ProcessClock) {
-    let Into { folder, is_redacted } = into;
+pub async fn run(mut hear: Hear, target: Target, clock: ProcessClock) {
+    let Target { folder, is_redacted } = target;
     let mut recorder = Recorder::new(folder, env!("CARGO_PKG_VERSION"), Rotation::default());
     if is_redacted {
         recorder = recorder.redacting();

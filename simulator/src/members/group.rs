@@ -8,12 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::member::{Ailment, Assignment, Member, Phase};
 use super::{LEADER_TOPIC, MemberTimings};
 use crate::clock::Instant;
-use crate::story::NAMESPACE;
 
 /// Members by name of their pod, and how far the group is.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Group {
-    pub(super) app: String,
+    namespace: String,
+    app: String,
     pub(super) members: BTreeMap<String, Member>,
     /// What each place has, also one whose process is away for less than the session.
     places: BTreeMap<String, Place>,
@@ -25,6 +25,7 @@ pub(super) struct Group {
 #[derive(Clone, Debug, Default)]
 struct Place {
     assignment: Assignment,
+    is_static: bool,
     /// Since when nobody is heard of in it.
     away_since: Option<Instant>,
 }
@@ -40,8 +41,9 @@ struct Round {
 }
 
 impl Group {
-    pub(super) fn of(app: &str) -> Self {
-        Self { app: app.to_owned(), ..Self::default() }
+    /// The group of a StatefulSet.
+    pub(super) fn of((namespace, app): &(String, String)) -> Self {
+        Self { namespace: namespace.clone(), app: app.clone(), ..Self::default() }
     }
 
     /// A process begins in a pod.
@@ -71,7 +73,10 @@ impl Group {
     /// A rebalance that one member asks for; all others hear of it by their next heartbeat.
     pub(super) fn rebalance(&mut self, by: Option<&str>, now: Instant, timings: &MemberTimings) {
         if let Some(member) = by.and_then(|name| self.members.get_mut(name))
-            && member.phase == Phase::Steady
+            && matches!(
+                member.phase,
+                Phase::Steady | Phase::Delayed { .. } | Phase::Recovering { .. }
+            )
         {
             member.phase = Phase::Revoked;
         }
@@ -143,6 +148,7 @@ impl Group {
             Phase::Steady | Phase::Delayed { .. } | Phase::Recovering { .. } if is_heard => {
                 Phase::Revoked
             }
+            Phase::Delayed { until } if until <= now && !member.has_tables() => Phase::Steady,
             Phase::Delayed { until } if until <= now => {
                 Phase::Recovering { until: now.after(timings.recovery) }
             }
@@ -202,13 +208,12 @@ impl Group {
     fn step_round(&mut self, now: Instant, timings: &MemberTimings) -> bool {
         let Some(round) = &self.round else { return false };
         let is_late = round.began.after(timings.rebalance_timeout) <= now;
-        let is_expected = |member: &&Member| self.places.contains_key(&member.name);
-        let all_joined = self
-            .members
-            .values()
-            .filter(is_expected)
-            .all(|member| member.phase == Phase::Joined || member.is_frozen());
-        if round.ends_from > now || !(all_joined || is_late) {
+        // The broker waits for everybody who has a place, also for who is away or stands still.
+        let has_joined = |name: &String| {
+            let member = self.members.get(name);
+            member.is_some_and(|member| member.phase == Phase::Joined && !member.is_frozen())
+        };
+        if round.ends_from > now || !(self.places.keys().all(has_joined) || is_late) {
             return false;
         }
         self.round = None;
@@ -216,17 +221,22 @@ impl Group {
         true
     }
 
-    /// Everybody who has joined gets partitions: what they had as far as that is even.
+    /// Everybody who has joined gets partitions: what they had as far as that is even. Who is late loses
+    /// its place, unless it is one that is kept (KIP-345): then its partitions stand still with it.
     fn assign(&mut self, now: Instant, timings: &MemberTimings) {
         let is_in = |member: &&Member| {
             member.phase == Phase::Joined && member.ailment != Some(Ailment::StuckInJoin)
         };
         let names: Vec<String> =
             self.members.values().filter(is_in).map(|member| member.name.clone()).collect();
-        let away: Vec<String> =
-            self.places.keys().filter(|name| self.is_kept(name)).cloned().collect();
+        let late: Vec<String> = self
+            .places
+            .iter()
+            .filter(|(name, place)| place.is_static && !names.contains(name))
+            .map(|(name, _)| name.clone())
+            .collect();
         let mut shares: BTreeMap<String, Assignment> =
-            names.iter().chain(&away).map(|name| (name.clone(), Assignment::new())).collect();
+            names.iter().chain(&late).map(|name| (name.clone(), Assignment::new())).collect();
         let leader_topic = format!("{}{LEADER_TOPIC}", self.app);
         let mut topics: BTreeMap<String, u32> = self
             .members
@@ -241,6 +251,10 @@ impl Group {
         for (name, assignment) in &shares {
             let place = self.places.entry(name.clone()).or_default();
             place.assignment.clone_from(assignment);
+            if let Some(member) = self.members.get(name).filter(|_| names.contains(name)) {
+                place.is_static = member.is_static;
+                place.away_since = None;
+            }
         }
         self.places.retain(|name, _| shares.contains_key(name));
         for name in names {
@@ -253,22 +267,19 @@ impl Group {
         self.tell_tables();
     }
 
-    /// Whether a place waits for its process: one that stands still is heard of no more than one that
-    /// is away.
-    fn is_kept(&self, name: &str) -> bool {
-        let member = self.members.get(name);
-        let is_away = self.places.get(name).is_some_and(|place| place.away_since.is_some());
-        is_away || member.is_some_and(|member| member.is_frozen() && member.silent_since.is_some())
-    }
-
-    /// Deals the partitions of one topic.
+    /// Deals the partitions of one topic among those that read it.
     fn share(&self, topic: &str, count: u32, shares: &mut BTreeMap<String, Assignment>) {
-        let owners = u32::try_from(shares.len()).unwrap_or(1).max(1);
-        let most = count.div_ceil(owners);
+        let reads = |name: &&String| {
+            let member = self.members.get(*name);
+            topic.ends_with(LEADER_TOPIC)
+                || member.is_none_or(|member| member.subscription.contains(topic))
+        };
+        let readers: Vec<String> = shares.keys().filter(reads).cloned().collect();
+        let most = count.div_ceil(u32::try_from(readers.len()).unwrap_or(1).max(1));
         let had = |name: &str| self.places.get(name)?.assignment.get(topic).cloned();
         let mut free: BTreeSet<u32> = (0..count).collect();
         let mut dealt: BTreeMap<&String, BTreeSet<u32>> = BTreeMap::new();
-        for name in shares.keys() {
+        for name in &readers {
             let kept: BTreeSet<u32> = had(name)
                 .into_iter()
                 .flatten()
@@ -299,7 +310,7 @@ impl Group {
             let changelogs =
                 place.assignment.iter().filter(|(topic, _)| topic.ends_with("-changelog"));
             let changelogs = changelogs.map(|(topic, held)| (topic.clone(), held.clone()));
-            (url(name, &self.app), changelogs.collect())
+            (url(name, &self.app, &self.namespace), changelogs.collect())
         };
         let tables: BTreeMap<String, Assignment> = self.places.iter().map(of_place).collect();
         for member in self.members.values_mut() {
@@ -310,7 +321,7 @@ impl Group {
     }
 }
 
-/// The URL that a member gives the others.
-fn url(name: &str, app: &str) -> String {
-    format!("http://{name}.{app}.{NAMESPACE}.svc.cluster.local:6065")
+/// The URL that a member gives the others (its `K_WEB_HOST`, with the default port).
+fn url(name: &str, app: &str, namespace: &str) -> String {
+    format!("http://{name}.{app}.{namespace}.svc.cluster.local:6065")
 }

@@ -134,6 +134,11 @@ impl Member {
         }
     }
 
+    /// Whether it has a table to read.
+    pub(super) fn has_tables(&self) -> bool {
+        self.assignment.keys().any(|topic| topic.ends_with("-changelog"))
+    }
+
     fn leads(&self) -> bool {
         self.assignment.keys().any(|topic| topic.ends_with(super::LEADER_TOPIC))
     }

@@ -14,7 +14,6 @@ use self::group::Group;
 pub use self::member::{Ailment, MemberAnswer, MemberAsk};
 use self::member::{Member, Phase};
 use crate::clock::Instant;
-use crate::controllers::is_going;
 use crate::server::Server;
 use crate::server::resource::Resource;
 use kaspr_core::ObjectKind;
@@ -30,7 +29,7 @@ pub struct MemberTimings {
     pub first_window: u64,
     /// How long a join lasts at least; a broker of Kafka ends it as soon as all are in.
     pub window: u64,
-    /// Until a member hears of a rebalance.
+    /// Until a member hears of a rebalance (`BROKER_HEARTBEAT_INTERVAL`).
     pub heartbeat: u64,
     /// Until a member that stood still finds out what happened (observed: 1.5 s).
     pub finds_out: u64,
@@ -53,7 +52,7 @@ impl Default for MemberTimings {
             grace: 5_000,
             first_window: 3_000,
             window: 0,
-            heartbeat: 1_000,
+            heartbeat: 3_000,
             finds_out: 1_500,
             recovery_delay: 10_000,
             recovery: 2_500,
@@ -108,11 +107,12 @@ impl Members {
         server: &Server,
         now: Instant,
     ) {
-        let runs = |pod: &&Value| pod["status"]["phase"] == "Running" && !is_going(pod);
+        // It answers, and keeps its place, until its process has ended.
+        let runs = |pod: &&Value| pod["status"]["phase"] == "Running";
         let (was, is) = (before.filter(runs), after.filter(runs));
         let Some(pod) = was.or(is) else { return };
         let Some(key) = group_of(pod) else { return };
-        let group = self.groups.entry(key.clone()).or_insert_with(|| Group::of(&key.1));
+        let group = self.groups.entry(key.clone()).or_insert_with(|| Group::of(&key));
         match (was, is) {
             (None, Some(pod)) => group.start(member(pod, server, now)),
             (Some(pod), None) => group.stop(text(pod, "name"), now, &self.timings),
@@ -130,8 +130,10 @@ impl Members {
         let Some((group, member)) = self.find(namespace, pod) else { return MemberAnswer::Refused };
         let answer = member.answer(ask, now);
         let is_heard = matches!(answer, MemberAnswer::Said { .. });
-        // Before it is in the group a signal has no effect (observed).
-        if ask == MemberAsk::Rebalance && is_heard && member.phase == Phase::Steady {
+        // Before it first is in the group a signal has no effect (observed); that of a follower reaches
+        // the whole group too (observed; a broker may let it go through the motions alone).
+        let is_in = !member.assignment.is_empty();
+        if ask == MemberAsk::Rebalance && is_heard && is_in {
             let timings = self.timings.clone();
             if let Some(group) = self.groups.get_mut(&group) {
                 group.rebalance(Some(pod), now, &timings);

@@ -24,13 +24,22 @@ impl Rig {
 
     /// As the workers that were watched had it.
     fn observed() -> Self {
-        let (first_window, window, session) = (6_000, 6_000, 12_000);
-        Self::new(MemberTimings { first_window, window, session, ..MemberTimings::default() })
+        let (first_window, window, session, heartbeat) = (6_000, 6_000, 12_000, 1_000);
+        Self::new(MemberTimings {
+            first_window,
+            window,
+            heartbeat,
+            session,
+            ..MemberTimings::default()
+        })
     }
 
     fn group(&mut self) -> &mut Group {
         let key = ("n".to_owned(), "a-app".to_owned());
-        self.members.groups.entry(key).or_insert_with(|| Group::of("a-app"))
+        self.members
+            .groups
+            .entry(key)
+            .or_insert_with(|| Group::of(&("n".to_owned(), "a-app".to_owned())))
     }
 
     fn start(&mut self, name: &str, topics: &[&str], is_static: bool) {
@@ -165,10 +174,10 @@ fn a_signal_makes_all_rebalance_and_everybody_gets_the_same_back() {
 #[test]
 fn who_joins_takes_a_share() {
     let mut rig = Rig::observed();
-    rig.start("a-0", &["in"], false);
+    rig.start("a-0", &["in", "a-app-t-changelog"], false);
     rig.pass(40_000);
-    rig.start("a-1", &["in"], false);
-    rig.start("a-2", &["in"], false);
+    rig.start("a-1", &["in", "a-app-t-changelog"], false);
+    rig.start("a-2", &["in", "a-app-t-changelog"], false);
     let observed = [
         (0, Some((true, false, false, 6))),
         (7_100, Some((true, true, false, 6))),
@@ -263,6 +272,59 @@ fn who_is_busy_holds_up_a_rebalance_and_is_not_waited_for_for_ever() {
     for name in ["a-0", "a-1", "a-2"] {
         assert_eq!(rig.shows(name), Some((name == "a-0", false, false, 2)));
     }
+}
+
+#[test]
+fn who_keeps_its_place_keeps_its_share_while_the_others_go_on_without_it() {
+    let mut rig = Rig::new(MemberTimings::default()).three(true);
+    rig.ail("a-1", Some(Ailment::Busy));
+    rig.ask("a-0", MemberAsk::Rebalance);
+    rig.pass(50_000);
+    assert!(rig.shows("a-0").unwrap().1, "it is waited for");
+    rig.pass(30_000);
+    assert_eq!(rig.shows("a-0"), Some((true, false, false, 2)));
+    assert_eq!(rig.shows("a-2"), Some((false, false, false, 2)), "its partitions stand still");
+    // Also who stands still, or is away, is waited for.
+    for frozen in [true, false] {
+        let mut rig = Rig::new(MemberTimings::default()).three(true);
+        if frozen {
+            rig.ail("a-2", Some(Ailment::Frozen));
+        } else {
+            rig.stop("a-2");
+        }
+        rig.ask("a-0", MemberAsk::Rebalance);
+        rig.pass(50_000);
+        assert!(rig.shows("a-0").unwrap().1, "frozen: {frozen}");
+        rig.pass(30_000);
+        assert_eq!(rig.shows("a-0"), Some((true, false, false, 2)), "frozen: {frozen}");
+    }
+}
+
+#[test]
+fn who_comes_back_within_a_rebalance_is_not_put_out_later() {
+    let mut rig = Rig::new(MemberTimings::default()).three(true);
+    rig.stop("a-1");
+    rig.ail("a-2", Some(Ailment::Busy));
+    rig.ask("a-0", MemberAsk::Rebalance);
+    rig.start("a-1", &["in", "a-app-t-changelog"], true);
+    rig.pass(100_000);
+    rig.ail("a-2", None);
+    rig.pass(60_000);
+    let seen = rig.watch("a-1", 100);
+    assert_eq!(seen.len(), 1, "{seen:?}");
+}
+
+#[test]
+fn a_signal_in_the_middle_of_a_recovery_is_not_lost() {
+    let mut rig = Rig::new(MemberTimings::default()).three(false);
+    rig.ask("a-0", MemberAsk::Rebalance);
+    rig.pass(8_000);
+    assert!(rig.shows("a-0").unwrap().1);
+    rig.ask("a-0", MemberAsk::Rebalance);
+    rig.pass(9_000);
+    assert!(rig.shows("a-0").unwrap().1, "it begins again");
+    rig.pass(30_000);
+    assert_eq!(rig.shows("a-0"), Some((true, false, false, 2)));
 }
 
 #[test]

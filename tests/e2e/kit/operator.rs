@@ -13,7 +13,7 @@ use kaspr_tests::exposition::Exposition;
 use super::cluster::Cluster;
 use super::eventually;
 use super::proxy::Proxy;
-use super::recorded;
+use super::recorded::{self, End};
 use super::text_at;
 
 /// It runs until it is dropped. Its log is printed when the test fails.
@@ -26,6 +26,7 @@ pub(crate) struct Operator {
     args: Vec<String>,
     /// What it records, unless it is told to record elsewhere.
     pub(crate) recording: PathBuf,
+    end: End,
 }
 
 impl Operator {
@@ -72,7 +73,7 @@ impl Operator {
         let port = free_port();
         let kubeconfig = kubeconfig.to_owned();
         let process = spawn(cluster, &kubeconfig, &args, (port, &log));
-        Self { cluster, kubeconfig, process, log, port, args, recording }
+        Self { cluster, kubeconfig, process, log, port, args, recording, end: End::Asked }
     }
 
     /// Starts one with more variables in its environment.
@@ -91,6 +92,7 @@ impl Operator {
 
     /// Ends it as a crash would.
     pub(crate) fn kill(&mut self) {
+        self.end = End::Killed;
         self.process.kill().unwrap();
         self.process.wait().unwrap();
     }
@@ -189,6 +191,9 @@ impl Operator {
         while self.is_alive() && begin.elapsed() < ENDS_WITHIN {
             std::thread::sleep(Duration::from_millis(10));
         }
+        if self.is_alive() {
+            self.end = End::Killed;
+        }
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
@@ -203,7 +208,7 @@ impl Drop for Operator {
             return;
         }
         self.end();
-        recorded::is_decided_again(&self.recording);
+        recorded::is_decided_again(&self.recording, self.end);
     }
 }
 

@@ -9,9 +9,18 @@ use kaspr_recording::{Filter, Reader, Replay, redact};
 /// Looks of this process that were decided again without a difference.
 static LOOKS: AtomicU64 = AtomicU64::new(0);
 
-/// Decides all looks in the folder again. What a crash cut off is no fault.
-pub(super) fn is_decided_again(folder: &Path) {
-    // Who was ended at once has recorded nothing.
+/// How an operator ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// When it was asked to, as it always was before: its files are whole.
+    Asked,
+    /// At least once as by a crash, which may cut off what it writes.
+    Killed,
+}
+
+/// Decides all looks in the folder again.
+pub(super) fn is_decided_again(folder: &Path, end: End) {
+    // Who never came to a look has recorded nothing.
     let Ok(mut reader) = Reader::of(&[folder.to_owned()], Filter::default()) else { return };
     let mut replay = Replay::default();
     while let Some(found) = reader.next_look().unwrap() {
@@ -20,8 +29,9 @@ pub(super) fn is_decided_again(folder: &Path) {
             .unwrap_or_else(|| panic!("it cannot be redacted: {:#?}", found.look));
         assert_eq!(decide(&snapshot), plan, "redacted: {:#?}", found.look);
     }
-    let report = replay.report(&[]);
+    let report = replay.report(reader.damages());
     assert_eq!(report.differing, 0, "{report:#?}");
+    assert!(report.damages.is_empty() || end == End::Killed, "{report:#?}");
     let looks = LOOKS.fetch_add(report.looks, Ordering::Relaxed) + report.looks;
     println!("{} looks decided again, {looks} in all", report.looks);
 }
