@@ -7,6 +7,8 @@
 //!
 //! A mask is no encryption: who can guess a value can tell that the guess is right.
 
+use std::borrow::Cow;
+
 use kaspr_crds::Kind;
 use serde_json::{Map, Value};
 
@@ -107,10 +109,15 @@ pub fn object(object: &mut Value) {
     below(object);
 }
 
-/// The same of a value that is hashed.
-pub(crate) fn masked(mut value: Value) -> Value {
+/// The same of a value that is hashed; most hold nothing that is masked.
+pub(crate) fn masked(value: &Value) -> Cow<'_, Value> {
+    let has_texts = value.pointer("/spec/config").is_some() || value.get("data").is_some();
+    if !has_texts && !is_concerned(value) {
+        return Cow::Borrowed(value);
+    }
+    let mut value = value.clone();
     object(&mut value);
-    value
+    Cow::Owned(value)
 }
 
 /// Refuses the spec of a live object that was taken out of a redacted recording: nobody knows what it
@@ -144,6 +151,57 @@ fn has_mask(text: &str) -> bool {
     is_mask(text.strip_prefix("https://").or(text.strip_prefix("http://")).unwrap_or(text))
 }
 
+/// What is done with the field of a name, wherever it stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rule {
+    /// Names of people, below keys that anybody may choose. `config` and `data` are done at the root.
+    Names,
+    /// All but Kaspr's own.
+    Annotations,
+    /// What an operator of the past kept for itself.
+    Status,
+    /// The values of variables.
+    Variables,
+    /// The values of headers in a list.
+    Headers,
+    /// The path of a request.
+    Request,
+    /// A text, or each of a list.
+    Texts,
+    /// An address, or each of a list.
+    Addresses,
+    /// Every scalar below it.
+    All,
+}
+
+fn rule(name: &str) -> Option<Rule> {
+    Some(match name {
+        "labels" | "matchLabels" | "selector" | "nodeSelector" | "config" | "data" => Rule::Names,
+        "annotations" => Rule::Annotations,
+        "status" => Rule::Status,
+        "env" => Rule::Variables,
+        "httpHeaders" => Rule::Headers,
+        "httpGet" => Rule::Request,
+        "args" | "command" | "packages" | "python" | "repository" => Rule::Texts,
+        "indexUrl" | "extraIndexUrls" => Rule::Addresses,
+        "tls" | "volumeAttributes" | "options" | "headers" => Rule::All,
+        _ => return None,
+    })
+}
+
+/// Whether anything in a value is masked, as far as names tell.
+fn is_concerned(value: &Value) -> bool {
+    match value {
+        Value::Array(items) => items.iter().any(is_concerned),
+        Value::Object(fields) => fields.iter().any(|(name, value)| match rule(name) {
+            Some(Rule::Names) => false,
+            Some(_) => true,
+            None => is_concerned(value),
+        }),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
+}
+
 fn below(value: &mut Value) {
     match value {
         Value::Array(items) => items.iter_mut().for_each(below),
@@ -153,37 +211,35 @@ fn below(value: &mut Value) {
 }
 
 fn field(name: &str, value: &mut Value) {
-    match (name, value) {
-        // Names of people, below keys that anybody may choose; `config` and `data` are done.
-        ("labels" | "matchLabels" | "selector" | "nodeSelector" | "config" | "data", _) => {}
-        ("annotations", Value::Object(texts)) => {
+    match (rule(name), value) {
+        (Some(Rule::Names), _) => {}
+        (Some(Rule::Annotations), Value::Object(texts)) => {
             let foreign = texts.iter_mut().filter(|(name, _)| !name.starts_with("kaspr.io/"));
             foreign.for_each(|(_, value)| scalar(value));
         }
-        // What an operator of the past kept there for itself.
-        ("status", status) => {
+        (Some(Rule::Status), status) => {
             if let Some(progress) = status.get_mut("kopf").filter(|progress| !progress.is_null()) {
                 let text = progress.to_string();
                 set(progress, &text);
             }
         }
-        ("env", Value::Array(entries)) => {
+        (Some(Rule::Variables), Value::Array(entries)) => {
             entries.iter_mut().filter_map(Value::as_object_mut).for_each(variable);
         }
-        ("httpHeaders", Value::Array(entries)) => {
+        (Some(Rule::Headers), Value::Array(entries)) => {
             entries.iter_mut().filter_map(|entry| entry.get_mut("value")).for_each(scalar);
         }
-        ("httpGet", get) => {
+        (Some(Rule::Request), get) => {
             if let Some(path) = get.get_mut("path") {
                 scalar(path);
             }
             below(get);
         }
-        ("args" | "command" | "packages", Value::Array(items)) => items.iter_mut().for_each(scalar),
-        ("indexUrl", address) => url(address),
-        ("extraIndexUrls", Value::Array(items)) => items.iter_mut().for_each(url),
-        ("tls" | "volumeAttributes" | "options" | "headers", value) => all(value),
-        ("python" | "repository", value @ Value::String(_)) => scalar(value),
+        (Some(Rule::Texts), Value::Array(items)) => items.iter_mut().for_each(scalar),
+        (Some(Rule::Texts), value @ Value::String(_)) => scalar(value),
+        (Some(Rule::Addresses), Value::Array(items)) => items.iter_mut().for_each(url),
+        (Some(Rule::Addresses), address) => url(address),
+        (Some(Rule::All), value) => all(value),
         (_, value) => below(value),
     }
 }
@@ -240,114 +296,4 @@ fn set(value: &mut Value, old: &str) {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    const SECRET: &str = "<redacted 2bb80d537b1da3e38bd30361aa855686>";
-
-    #[test]
-    fn a_mask_is_the_head_of_a_sha_256_and_stays_as_it_is() {
-        assert_eq!(text("secret"), SECRET);
-        assert_eq!(text(SECRET), SECRET);
-        assert_eq!([text(""), text(" \n")], ["", " \n"]);
-        assert!(!is_mask("<redacted 2bb80d>") && !is_mask("secret"));
-    }
-
-    fn check(given: Value, expected: &Value) {
-        let once = masked(given);
-        assert_eq!(once, *expected);
-        assert_eq!(masked(once), *expected, "masked twice");
-    }
-
-    #[test]
-    fn values_of_the_environment_are_masked_and_those_of_the_operator_are_not() {
-        let of = |value: &str| {
-            json!({ "spec": { "template": { "spec": { "containers": [{ "name": "kaspr", "env": [
-                { "name": "A", "value": value },
-                { "name": "AGENTS_HASH", "value": "0123456789abcdef" },
-                { "name": "K_WEB_HOST", "value": "$(POD_NAME).a-app.n.svc.cluster.local" },
-                { "name": "B", "valueFrom": { "secretKeyRef": { "name": "s", "key": "k" } } },
-            ], "args": [value], "image": "secret" }] } } } })
-        };
-        check(of("secret"), &of(SECRET));
-        let own = json!({ "env": [{ "name": "AGENTS_HASH", "value": "secret" }] });
-        check(own, &json!({ "env": [{ "name": "AGENTS_HASH", "value": SECRET }] }));
-    }
-
-    #[test]
-    fn settings_are_masked_in_the_spec_as_in_what_is_made_of_it() {
-        let config = |value: Value| json!({ "spec": { "config": { "web_port": 80, "x": value } } });
-        let list = r#"["a","b"]"#;
-        let python = "['a', 'b']";
-        let given: Value = serde_json::from_str(list).unwrap();
-        check(config(given), &config(json!(text(python))));
-        let data = |value: &str| json!({ "data": { "K_WEB_PORT": "80", "K_X": value } });
-        check(data(python), &data(&text(python)));
-    }
-
-    #[test]
-    fn nothing_that_may_be_secret_is_left_in_a_pod_or_a_spec() {
-        let secret = "hush://hush";
-        let object = json!({
-            "metadata": { "annotations": { "kaspr.io/pause-reconciliation": "true",
-                "objectset.rio.cattle.io/applied": secret } },
-            "spec": {
-                "config": { "secret_key": secret, "nested": { "a": [secret] } },
-                "tls": { "trusted": [{ "pem": secret }] },
-                "pythonPackages": { "packages": [secret], "indexUrl": secret,
-                    "extraIndexUrls": [format!("https://{secret}")] },
-                "response": { "headers": { "Set-Cookie": secret } },
-                "template": {
-                    "metadata": { "annotations": { "vault": secret } },
-                    "spec": {
-                        "initContainers": [{ "command": [secret], "args": [secret] }],
-                        "containers": [{
-                            "env": [{ "name": "DB_PASSWORD_HASH", "value": "5d2e19393cc5ef67" }],
-                            "readinessProbe": { "httpGet": { "path": secret,
-                                "httpHeaders": [{ "name": "Authorization", "value": secret }] } },
-                            "lifecycle": { "postStart": { "exec": { "command": [secret] } } },
-                        }],
-                        "volumes": [
-                            { "csi": { "volumeAttributes": { "a": secret } } },
-                            { "flexVolume": { "options": { "a": secret } } },
-                            { "gitRepo": { "repository": secret } },
-                        ],
-                    },
-                },
-            },
-            "data": { "K_SECRET_KEY": secret, "a-agent.yaml": secret },
-            "status": { "kopf": { "progress": secret } },
-        });
-        let text = masked(object).to_string();
-        assert!(!text.contains("hush") && !text.contains("5d2e19393cc5ef67"), "{text}");
-        assert!(text.contains(r#""kaspr.io/pause-reconciliation":"true""#), "{text}");
-    }
-
-    #[test]
-    fn an_address_stays_one_and_a_mask_in_a_live_spec_is_refused() {
-        let of = |text: &str| json!({ "pythonPackages": { "indexUrl": text } });
-        let once = masked(of("https://user:secret@host/simple"));
-        let address = once["pythonPackages"]["indexUrl"].as_str().unwrap();
-        assert!(address.starts_with("https://<redacted "), "{address}");
-        assert_eq!(masked(once.clone()), once);
-        let refused = |spec: &Value| {
-            let mut problems = Vec::new();
-            refuse(&Meta::default(), spec, &mut problems);
-            problems.into_iter().map(|problem| problem.field).collect::<Vec<_>>()
-        };
-        assert_eq!(refused(&once), ["spec.pythonPackages.indexUrl"]);
-        assert_eq!(refused(&json!({ "a": [{ "b": SECRET }] })), ["spec.a[0].b"]);
-        assert!(refused(&of("https://host")).is_empty());
-    }
-
-    #[test]
-    fn code_is_masked_and_labels_are_not() {
-        let of = |code: &str| {
-            json!({ "metadata": { "labels": { "python": "3" } },
-                "spec": { "map": { "python": code, "entrypoint": "f" } } })
-        };
-        check(of("secret"), &of(SECRET));
-    }
-}
+mod tests;

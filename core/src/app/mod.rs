@@ -172,7 +172,7 @@ impl App {
         }
         let inputs = json!({ "spec": spec, "image": self.image, "static": self.is_static,
             "claim": self.wants_claim() });
-        digest::of_json(&mask::masked(inputs))
+        digest::of_json(&*mask::masked(&inputs))
     }
 
     /// What is accepted and has no effect, or not the one that its author may expect.

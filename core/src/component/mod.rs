@@ -73,7 +73,7 @@ pub fn parse(kind: Kind, object: &Value) -> Parsed<Definition> {
     mask::refuse(&meta, spec, &mut problems);
     check_name(kind, &meta.name, &mut problems);
     check_own_name(spec, &meta.name, &mut odd);
-    let inputs = digest::of_json(&mask::masked(verdict.spec.clone()));
+    let inputs = digest::of_json(&*mask::masked(&verdict.spec));
     let fits = problems.is_empty();
     let read = match kind {
         Kind::Agent => with(verdict.spec, &mut problems, fits, |spec, problems| {

@@ -148,7 +148,7 @@ pub(super) fn app_labels(owner: &Owner, base: &str) -> BTreeMap<String, String> 
 /// The digest tells later that this very object was applied, so that a field that is no longer
 /// wanted is noticed although the live object cannot show who set it.
 pub(super) fn manifest(object: ObjectRef, body: Value) -> Manifest {
-    let hash = digest::of_json(&mask::masked(body.clone()));
+    let hash = digest::of_json(&*mask::masked(&body));
     manifest_of(object, body, hash)
 }
 

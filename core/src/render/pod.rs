@@ -189,8 +189,8 @@ fn environment(app: &App, owner: &Owner, names: &Names, mounted: &[Mounted]) -> 
     let host = format!("$(POD_NAME).{}.{}.svc.cluster.local", names.base, owner.namespace);
     env.push(literal("K_WEB_HOST", host));
     let settings: BTreeMap<String, String> = data.into_iter().collect();
-    let settings = mask::masked(json!({ "data": settings }));
-    env.push(literal(CONFIG_HASH, digest::of_json(&settings)));
+    let settings = json!({ "data": settings });
+    env.push(literal(CONFIG_HASH, digest::of_json(&*mask::masked(&settings))));
     for (kind, variable) in KINDS {
         let files: Vec<(&str, String)> = mounted
             .iter()

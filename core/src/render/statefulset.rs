@@ -72,7 +72,7 @@ pub fn statefulset(app: &App, owner: &Owner, names: &Names, parts: StatefulSetPa
     if let Some(content) = content.as_object_mut() {
         content.insert("inputs".to_owned(), json!(inputs));
     }
-    let hash = digest::of_json(&mask::masked(content));
+    let hash = digest::of_json(&*mask::masked(&content));
     if let Some(spec) = body.get_mut("spec").and_then(Value::as_object_mut) {
         if let Some(template) = template {
             spec.insert("template".to_owned(), template);
