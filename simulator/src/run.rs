@@ -6,9 +6,11 @@ use serde_json::Value;
 use crate::clock::Instant;
 use crate::cluster::{Cluster, Timings};
 use crate::fault::Faults;
+use crate::members::MemberAsk;
 use crate::server::Answer;
+use crate::server::resource::Resource;
 use crate::simulation::{Happened, Simulation};
-use crate::story::{Edit, Given, Named, Step, Story};
+use crate::story::{Ailing, Edit, Given, NAMESPACE, Named, Step, Story};
 
 /// A story under way. A copy of it goes its own way.
 pub struct Run<'a> {
@@ -171,12 +173,37 @@ impl<'a> Run<'a> {
                 sim.cluster().hide(kind, true);
                 format!("operators that start cannot list objects of kind {kind}")
             }
+            Step::Ail(Ailing { pod, with }) => {
+                sim.cluster().ail(NAMESPACE, pod, Some(*with));
+                format!("from now on {pod} is {with:?}")
+            }
+            Step::Heal(pod) => {
+                sim.cluster().ail(NAMESPACE, pod, None);
+                format!("nothing is wrong with {pod} any more")
+            }
+            Step::Rebalance(pod) => {
+                sim.cluster().ask_member(NAMESPACE, pod, MemberAsk::Rebalance);
+                format!("{pod} is asked for a rebalance")
+            }
+            Step::Members(app) => members(&mut sim.cluster(), app),
             Step::Show(kind) => {
                 sim.cluster().hide(kind, false);
                 format!("operators can list objects of kind {kind} again")
             }
         })
     }
+}
+
+/// What each member of an app says of itself.
+fn members(cluster: &mut Cluster, app: &str) -> String {
+    let pods = cluster.server.all(Resource::Pod);
+    let own = pods.filter(|(_, pod)| pod["metadata"]["labels"]["kaspr.io/cluster"] == *app);
+    let names: Vec<String> = own.map(|((_, _, name), _)| name.clone()).collect();
+    let told = names.iter().map(|name| {
+        let answer = cluster.ask_member(NAMESPACE, name, MemberAsk::Status);
+        format!("{name} {}", answer.words())
+    });
+    told.collect::<Vec<_>>().join("; ")
 }
 
 fn apply(cluster: &mut Cluster, given: &[Given]) -> Result<String, String> {

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use kaspr_core::ObjectKind;
 
+use crate::members::Ailment;
 use crate::server::resource::{Place, Resource};
 
 /// A story.
@@ -58,6 +59,22 @@ pub enum Step {
     Hide(String),
     /// Half a minute later at the latest they can again.
     Show(String),
+    /// Something goes wrong with the member in a pod.
+    Ail(Ailing),
+    /// Nothing is wrong with it any more.
+    Heal(String),
+    /// Somebody asks the member in a pod for a rebalance.
+    Rebalance(String),
+    /// Somebody asks every member of an app how it does.
+    Members(String),
+}
+
+/// What is wrong with the member in a pod.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ailing {
+    pub(crate) pod: String,
+    pub(crate) with: Ailment,
 }
 
 /// An object in short form: what is not said is as it mostly is.
@@ -131,7 +148,11 @@ impl Step {
             | Self::Rest
             | Self::Crash(_)
             | Self::Start(_)
-            | Self::Depose(_) => Vec::new(),
+            | Self::Depose(_)
+            | Self::Ail(_)
+            | Self::Heal(_)
+            | Self::Rebalance(_)
+            | Self::Members(_) => Vec::new(),
         };
         match kinds.into_iter().find(|kind| Resource::of_kind(kind).is_none()) {
             Some(kind) => Err(format!(

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::clock::Instant;
@@ -48,7 +49,8 @@ pub(super) enum Phase {
 }
 
 /// What is wrong with a member.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Ailment {
     /// Its process stands still: it takes connections and answers nothing.
     Frozen,
@@ -93,6 +95,34 @@ pub enum MemberAnswer {
         /// The text of the body.
         body: String,
     },
+}
+
+impl MemberAnswer {
+    /// The answer to a question for the status, in words.
+    pub fn words(&self) -> String {
+        let (after, body) = match self {
+            Self::Refused => return "does not listen".to_owned(),
+            Self::Silence => return "does not answer".to_owned(),
+            Self::Said { after, body, .. } => (*after, body),
+        };
+        let late = if after > QUICK { format!(", after {after} ms") } else { String::new() };
+        let Ok(body @ Value::Object(_)) = serde_json::from_str::<Value>(body) else {
+            return format!("answers no status{late}");
+        };
+        let is = |field: &str| body[field] == true;
+        let does = match (is("rebalancing"), is("recovering")) {
+            (false, false) => "works",
+            (true, false) => "rebalances",
+            (_, true) => "recovers",
+        };
+        let leads = if is("leader") { "leads and " } else { "" };
+        let actives = body["assignment"]["actives"].as_object().into_iter().flatten();
+        let topics = actives.filter(|(topic, _)| !topic.ends_with(super::LEADER_TOPIC));
+        let topics = topics.map(|(topic, partitions)| format!("{topic} {partitions}"));
+        let topics = topics.collect::<Vec<_>>().join(" ");
+        let reads = if topics.is_empty() { "nothing".to_owned() } else { topics };
+        format!("{leads}{does}, reads {reads}{late}")
+    }
 }
 
 /// One member.
