@@ -124,7 +124,7 @@ pub struct Manifest {
 impl Manifest {
     /// The digest of the body, over masks: equal bodies, equal digests.
     pub fn digest(&self) -> String {
-        digest::of_json(&*mask::masked(&self.body))
+        mask::digest_of(&self.body)
     }
 }
 

@@ -7,9 +7,8 @@
 //!
 //! A mask is no encryption: who can guess a value can tell that the guess is right.
 
-use std::borrow::Cow;
-
 use kaspr_crds::Kind;
+use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value};
 
 use crate::app::config;
@@ -89,47 +88,112 @@ fn annotate(object: &mut Value, value: String) {
 /// - literal values of environment variables, arguments, commands; code, and what is made of it;
 /// - headers and query strings of probes, attributes and options of volumes, addresses of repositories;
 /// - settings that are passed on as they are, and whatever stands below `tls`;
-/// - packages and their indexes, headers of answers;
+/// - packages and their indexes, also as a status tells them; headers of answers;
 /// - annotations that are not Kaspr's, since tools keep whole objects in them; progress of kopf.
 pub fn object(object: &mut Value) {
-    if let Some(config) = object.pointer_mut("/spec/config").and_then(Value::as_object_mut) {
-        for (key, value) in config {
-            if !value.is_null() && !config::is_open(&config::variable_of(key)) {
-                let text = config::untyped_text(value);
-                set(value, &text);
-            }
-        }
+    if let Some(settings) = object.pointer_mut("/spec/config") {
+        config(settings);
     }
-    for (key, value) in object.get_mut("data").and_then(Value::as_object_mut).into_iter().flatten()
-    {
-        if !config::is_open(key) {
-            scalar(value);
-        }
+    if let Some(texts) = object.get_mut("data") {
+        data(texts);
     }
     below(object);
 }
 
-/// The same of a value that is hashed; most hold nothing that is masked.
-pub(crate) fn masked(value: &Value) -> Cow<'_, Value> {
-    let has_texts = value.pointer("/spec/config").is_some() || value.get("data").is_some();
-    if !has_texts && !is_concerned(value) {
-        return Cow::Borrowed(value);
+/// The digest of an object, or a part of one, over masks: the same as that of what [`object`] makes
+/// of it. Nothing is copied but what is masked.
+pub(crate) fn digest_of(value: &Value) -> String {
+    digest::of_json(&Masked { value, place: Place::Root })
+}
+
+/// A value that is written with masks.
+struct Masked<'a> {
+    value: &'a Value,
+    place: Place,
+}
+
+/// Where in an object a value stands, as far as that matters.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Root,
+    Spec,
+    Below,
+}
+
+impl Serialize for Masked<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let value = |value, place| Masked { value, place };
+        match self.value {
+            Value::Array(items) => {
+                serializer.collect_seq(items.iter().map(|item| value(item, Place::Below)))
+            }
+            Value::Object(fields) => {
+                let mut map = serializer.serialize_map(Some(fields.len()))?;
+                for (name, field) in fields {
+                    map.serialize_key(name)?;
+                    match (self.place, name.as_str(), rule(name)) {
+                        (Place::Root, "spec", _) => map.serialize_value(&value(field, Place::Spec)),
+                        (Place::Root, "data", _) => map.serialize_value(&copied(field, data)),
+                        (Place::Spec, "config", _) => map.serialize_value(&copied(field, config)),
+                        (_, _, None) => map.serialize_value(&value(field, Place::Below)),
+                        (_, _, Some(Rule::Names)) => map.serialize_value(field),
+                        (_, name, Some(_)) => {
+                            map.serialize_value(&copied(field, |copy| self::field(name, copy)))
+                        }
+                    }?;
+                }
+                map.end()
+            }
+            plain => plain.serialize(serializer),
+        }
     }
-    let mut value = value.clone();
-    object(&mut value);
-    Cow::Owned(value)
+}
+
+fn copied(value: &Value, mask: impl FnOnce(&mut Value)) -> Value {
+    let mut copy = value.clone();
+    mask(&mut copy);
+    copy
+}
+
+/// The data of a `ConfigMap`: settings by their names, and files.
+fn data(data: &mut Value) {
+    let entries = data.as_object_mut().into_iter().flatten();
+    entries.filter(|(key, _)| !config::is_open(key)).for_each(|(_, value)| scalar(value));
+}
+
+/// The settings of an app.
+fn config(config: &mut Value) {
+    for (key, value) in config.as_object_mut().into_iter().flatten() {
+        if !value.is_null() && !config::is_open(&config::variable_of(key)) {
+            let text = config::untyped_text(value);
+            set(value, &text);
+        }
+    }
 }
 
 /// Refuses the spec of a live object that was taken out of a redacted recording: nobody knows what it
 /// stands for.
 pub(crate) fn refuse(meta: &Meta, spec: &Value, problems: &mut Vec<Invalid>) {
     let is_live = !meta.annotations.contains_key(REDACTED);
-    if let Some(field) = first(spec, "spec").filter(|_| is_live) {
+    // Nearly no spec holds one: no path is written for the rest.
+    if !is_live || !holds_mask(spec) {
+        return;
+    }
+    if let Some(field) = first(spec, "spec") {
         problems.push(Invalid::new(
             field,
             "it is taken from a redacted recording",
             "write what belongs there",
         ));
+    }
+}
+
+fn holds_mask(value: &Value) -> bool {
+    match value {
+        Value::String(text) => has_mask(text),
+        Value::Array(items) => items.iter().any(holds_mask),
+        Value::Object(fields) => fields.values().any(holds_mask),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }
 
@@ -158,7 +222,7 @@ enum Rule {
     Names,
     /// All but Kaspr's own.
     Annotations,
-    /// What an operator of the past kept for itself.
+    /// What an operator of the past kept there.
     Status,
     /// The values of variables.
     Variables,
@@ -189,19 +253,6 @@ fn rule(name: &str) -> Option<Rule> {
     })
 }
 
-/// Whether anything in a value is masked, as far as names tell.
-fn is_concerned(value: &Value) -> bool {
-    match value {
-        Value::Array(items) => items.iter().any(is_concerned),
-        Value::Object(fields) => fields.iter().any(|(name, value)| match rule(name) {
-            Some(Rule::Names) => false,
-            Some(_) => true,
-            None => is_concerned(value),
-        }),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
-    }
-}
-
 fn below(value: &mut Value) {
     match value {
         Value::Array(items) => items.iter_mut().for_each(below),
@@ -221,6 +272,9 @@ fn field(name: &str, value: &mut Value) {
             if let Some(progress) = status.get_mut("kopf").filter(|progress| !progress.is_null()) {
                 let text = progress.to_string();
                 set(progress, &text);
+            }
+            if let Some(packages) = status.get_mut("pythonPackages") {
+                all(packages);
             }
         }
         (Some(Rule::Variables), Value::Array(entries)) => {

@@ -35,9 +35,12 @@ impl Audit {
     pub(crate) async fn counts(&self) -> Result<Counts> {
         sleep(LATE).await;
         let mut file = File::open(&self.path).context("the audit log is not there")?;
-        file.seek(SeekFrom::Start(self.from))?;
+        // The line that was on its way at that instant is not counted.
+        file.seek(SeekFrom::Start(self.from.saturating_sub(1)))?;
         let mut text = String::new();
         file.read_to_string(&mut text).context("the audit log cannot be read")?;
+        let text =
+            if self.from == 0 { &text } else { text.split_once('\n').map_or("", |(_, rest)| rest) };
         let mut counts = Counts::new();
         // The last line may be half written.
         let whole = text.rsplit_once('\n').map(|(whole, _)| whole).unwrap_or_default();

@@ -12,7 +12,6 @@ use serde_json::{Value, json};
 use self::config::Config;
 use self::pod::PodParts;
 use self::security::Security;
-use crate::digest;
 use crate::invalid::{self, Invalid};
 use crate::mask;
 use crate::meta::Meta;
@@ -172,7 +171,7 @@ impl App {
         }
         let inputs = json!({ "spec": spec, "image": self.image, "static": self.is_static,
             "claim": self.wants_claim() });
-        digest::of_json(&*mask::masked(&inputs))
+        mask::digest_of(&inputs)
     }
 
     /// What is accepted and has no effect, or not the one that its author may expect.

@@ -16,7 +16,6 @@ use serde_json::Value;
 
 use crate::app::{Parsed, is_dns_label, unknown_fields, unreadable};
 use crate::definition;
-use crate::digest;
 use crate::invalid::{Invalid, one_per_field};
 use crate::limits;
 use crate::mask;
@@ -73,7 +72,7 @@ pub fn parse(kind: Kind, object: &Value) -> Parsed<Definition> {
     mask::refuse(&meta, spec, &mut problems);
     check_name(kind, &meta.name, &mut problems);
     check_own_name(spec, &meta.name, &mut odd);
-    let inputs = digest::of_json(&*mask::masked(&verdict.spec));
+    let inputs = mask::digest_of(&verdict.spec);
     let fits = problems.is_empty();
     let read = match kind {
         Kind::Agent => with(verdict.spec, &mut problems, fits, |spec, problems| {

@@ -7,7 +7,6 @@ use kaspr_crds::{Kind, keys};
 use serde_json::{Map, Value};
 
 use crate::action::Manifest;
-use crate::digest;
 use crate::key::ObjectRef;
 use crate::mask;
 use crate::meta::Meta;
@@ -148,7 +147,7 @@ pub(super) fn app_labels(owner: &Owner, base: &str) -> BTreeMap<String, String> 
 /// The digest tells later that this very object was applied, so that a field that is no longer
 /// wanted is noticed although the live object cannot show who set it.
 pub(super) fn manifest(object: ObjectRef, body: Value) -> Manifest {
-    let hash = digest::of_json(&*mask::masked(&body));
+    let hash = mask::digest_of(&body);
     manifest_of(object, body, hash)
 }
 

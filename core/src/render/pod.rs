@@ -190,7 +190,7 @@ fn environment(app: &App, owner: &Owner, names: &Names, mounted: &[Mounted]) -> 
     env.push(literal("K_WEB_HOST", host));
     let settings: BTreeMap<String, String> = data.into_iter().collect();
     let settings = json!({ "data": settings });
-    env.push(literal(CONFIG_HASH, digest::of_json(&*mask::masked(&settings))));
+    env.push(literal(CONFIG_HASH, mask::digest_of(&settings)));
     for (kind, variable) in KINDS {
         let files: Vec<(&str, String)> = mounted
             .iter()

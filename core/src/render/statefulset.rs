@@ -16,7 +16,6 @@ use super::metadata::{Owner, app_labels, body, manifest_of, metadata, selector_l
 use super::names::Names;
 use crate::action::Manifest;
 use crate::app::App;
-use crate::digest;
 use crate::key::{ObjectKind, ObjectRef};
 use crate::mask;
 
@@ -72,7 +71,7 @@ pub fn statefulset(app: &App, owner: &Owner, names: &Names, parts: StatefulSetPa
     if let Some(content) = content.as_object_mut() {
         content.insert("inputs".to_owned(), json!(inputs));
     }
-    let hash = digest::of_json(&*mask::masked(&content));
+    let hash = mask::digest_of(&content);
     if let Some(spec) = body.get_mut("spec").and_then(Value::as_object_mut) {
         if let Some(template) = template {
             spec.insert("template".to_owned(), template);
