@@ -94,6 +94,42 @@ pub enum Action {
         /// The uid that the decision read.
         uid: Uid,
     },
+    /// Deletion of the pod of a member that hangs; its StatefulSet makes another one. The claim stays.
+    /// Irreversible.
+    ///
+    /// Needs: the uid, and an entry in the ledger of the observed status. Done when: accepted or gone.
+    /// Twice: refused by the uid, harmless.
+    DeletePod {
+        /// The pod.
+        pod: ObjectRef,
+        /// The uid that the entry names.
+        uid: Uid,
+    },
+    /// `POST /signal/rebalance` to the member that leads. Irreversible.
+    ///
+    /// Needs: the observed status holds the attempt, booked by this process, and the pod still has
+    /// the uid. Done when: answered with 2xx. Twice: another rebalance, so it is never sent twice.
+    Signal {
+        /// The app.
+        of: ObjectRef,
+        /// The pod of the leader.
+        pod: ObjectRef,
+        /// Its uid.
+        uid: Uid,
+        /// The name of the attempt: generation and number.
+        attempt: String,
+    },
+    /// Takes away an annotation of the app, once what it asks for stands in the status.
+    ///
+    /// Needs: the version that the decision read. Done when: accepted. Twice: conflict, harmless.
+    RemoveAnnotation {
+        /// The app.
+        of: ObjectRef,
+        /// The version that the decision read.
+        seen: ResourceVersion,
+        /// The annotation.
+        key: String,
+    },
 }
 
 /// What an apply relies on. The API server checks it (`server-side apply`, measured).
@@ -158,9 +194,11 @@ impl Action {
             Self::PatchStatus { of, .. }
             | Self::ConfirmStatus { of, .. }
             | Self::TakeOwnership { of, .. }
+            | Self::Signal { of, .. }
+            | Self::RemoveAnnotation { of, .. }
             | Self::Scale { of, .. } => of,
             Self::Apply { manifest, .. } | Self::Roll { manifest, .. } => &manifest.object,
-            Self::Delete { object, .. } => object,
+            Self::Delete { object, .. } | Self::DeletePod { pod: object, .. } => object,
         }
     }
 
@@ -175,19 +213,23 @@ impl Action {
             Self::TakeOwnership { .. } => "TakeOwnership",
             Self::Scale { .. } => "Scale",
             Self::Delete { .. } => "Delete",
+            Self::DeletePod { .. } => "DeletePod",
+            Self::Signal { .. } => "Signal",
+            Self::RemoveAnnotation { .. } => "RemoveAnnotation",
         }
     }
 
-    /// Whether the next pass cannot undo it. The list is closed; deletions of pods and claims and
-    /// signals join it when their policies do.
+    /// Whether the next pass cannot undo it. The list is closed; deletions of claims and StatefulSets
+    /// join it when their policies do.
     pub fn is_irreversible(&self) -> bool {
         match self {
-            Self::Roll { .. } => true,
+            Self::Roll { .. } | Self::DeletePod { .. } | Self::Signal { .. } => true,
             Self::Apply { .. }
             | Self::TakeOwnership { .. }
             | Self::PatchStatus { .. }
             | Self::ConfirmStatus { .. }
             | Self::Scale { .. }
+            | Self::RemoveAnnotation { .. }
             | Self::Delete { .. } => false,
         }
     }
@@ -210,7 +252,26 @@ impl Action {
             Self::ConfirmStatus { .. }
             | Self::TakeOwnership { .. }
             | Self::Scale { .. }
-            | Self::Delete { .. } => String::new(),
+            | Self::Delete { .. }
+            | Self::DeletePod { .. }
+            | Self::Signal { .. }
+            | Self::RemoveAnnotation { .. } => String::new(),
+        }
+    }
+
+    /// What exactly is done, where the identity does not say it; empty where it does.
+    pub fn detail(&self) -> &str {
+        match self {
+            Self::DeletePod { uid, .. } => uid,
+            Self::Signal { attempt, .. } => attempt,
+            Self::PatchStatus { .. }
+            | Self::ConfirmStatus { .. }
+            | Self::Apply { .. }
+            | Self::Roll { .. }
+            | Self::TakeOwnership { .. }
+            | Self::Scale { .. }
+            | Self::Delete { .. }
+            | Self::RemoveAnnotation { .. } => "",
         }
     }
 }

@@ -92,7 +92,7 @@ mod tests {
     fn a_first_conflict_holds_nothing_back() {
         for (attempts, is_blocked) in [(1, false), (2, true)] {
             let answer = Answer::Refused { refusal: Refusal::Conflict, message: String::new() };
-            let outcome = Outcome { at: Uptime(1_000), attempts, answer };
+            let outcome = Outcome { at: Uptime(1_000), attempts, of: String::new(), answer };
             let outcomes = Outcomes::from([(id(), outcome)]);
             let blocked = blocked_until(&id(), &outcomes, None, Uptime(1_100));
             assert_eq!(blocked.is_some(), is_blocked);
@@ -104,6 +104,7 @@ mod tests {
         let outcome = Outcome {
             at: Uptime(1_000),
             attempts: 5,
+            of: String::new(),
             answer: Answer::Refused { refusal: Refusal::Invalid, message: String::new() },
         };
         let outcomes = Outcomes::from([(id(), outcome)]);

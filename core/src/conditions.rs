@@ -3,11 +3,14 @@
 //! The words of the original (`ReconcileComplete`, `Healthy`, `NotReady`, `NewSpec`,
 //! `Reconciling`, `Error`) keep their places. Only an observation says Ready.
 
+mod own;
+
 use kaspr_crds::ConditionStatus;
 use kaspr_crds::keys::{CONDITION_ACCEPTED, CONDITION_PROGRESSING, CONDITION_READY};
 
 use crate::action::ActionId;
 use crate::app::App;
+use crate::decide::members;
 use crate::invalid::{self, Invalid};
 use crate::limits::MESSAGE_MAX;
 use crate::observed::{LiveApp, Observed, SetFacts};
@@ -19,9 +22,13 @@ use crate::status::Stated;
 
 /// The conditions of an app whose spec is invalid: nothing that runs is touched, and what runs is
 /// still told.
-pub(crate) fn of_invalid(observed: &Observed<'_>, problems: &[Invalid]) -> Vec<Stated> {
+pub(crate) fn of_invalid(
+    observed: &Observed<'_>,
+    problems: &[Invalid],
+    members: &members::Verdict,
+) -> Vec<Stated> {
     let why = invalid::summary(problems);
-    vec![
+    let mut stated = vec![
         Stated::new(CONDITION_ACCEPTED, false, "InvalidSpec", why),
         Stated::new(
             CONDITION_PROGRESSING,
@@ -32,18 +39,49 @@ pub(crate) fn of_invalid(observed: &Observed<'_>, problems: &[Invalid]) -> Vec<S
         of_members(observed, None).unwrap_or_else(|| {
             Stated::new(CONDITION_READY, false, "NotReady", "Kaspr app not ready")
         }),
-    ]
+    ];
+    of_members_too(observed, members, &mut stated);
+    stated
+}
+
+/// What the policies concluded about a valid app.
+#[derive(Clone, Copy)]
+pub(crate) struct Verdicts<'a> {
+    pub(crate) app: &'a App,
+    pub(crate) rollout: &'a rollout::Verdict,
+    pub(crate) children: &'a children::Verdict,
+    pub(crate) members: &'a members::Verdict,
+}
+
+/// Adds what is the case with the members, and the words that generic tools look for.
+fn of_members_too(observed: &Observed<'_>, verdict: &members::Verdict, stated: &mut Vec<Stated>) {
+    own::hung(verdict, stated);
+    stated.extend(own::healthy(observed, verdict));
+    stated.extend(own::rebalanced(verdict));
+    own::generic(stated);
 }
 
 /// The conditions of a valid app.
 pub(crate) fn of_valid(
     observed: &Observed<'_>,
     live: &LiveApp<'_>,
-    app: &App,
-    rollout: &rollout::Verdict,
-    children: &children::Verdict,
+    verdicts: &Verdicts<'_>,
 ) -> Vec<Stated> {
-    let accepted = Stated::new(CONDITION_ACCEPTED, true, "Valid", "The spec is valid");
+    let mut stated = of_objects(observed, live, verdicts);
+    of_members_too(observed, verdicts.members, &mut stated);
+    stated
+}
+
+/// What is the case with the spec and the objects made of it.
+fn of_objects(observed: &Observed<'_>, live: &LiveApp<'_>, verdicts: &Verdicts<'_>) -> Vec<Stated> {
+    let Verdicts { app, rollout, children, members } = *verdicts;
+    let accepted = match members.knobs.ignored.as_slice() {
+        [] => Stated::new(CONDITION_ACCEPTED, true, "Valid", "The spec is valid"),
+        ignored => {
+            let message = invalid::cut(&ignored.join("; "), MESSAGE_MAX);
+            Stated::new(CONDITION_ACCEPTED, true, "AnnotationIgnored", message)
+        }
+    };
     let obstacle = conflict(&children.waits).or_else(|| refusal(observed, children));
     if let rollout::Choice::Keep(because @ Reason::Unknown(_), _) = &rollout.choice {
         // Nobody can say what is wanted; what runs is told as it is.

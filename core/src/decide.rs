@@ -1,25 +1,24 @@
 //! The whole operator: what to do about one app, and why. Read this first.
 
-use kaspr_crds::Condition;
-use serde_json::{Value, json};
+pub(crate) mod members;
+mod next_status;
 
+use self::members::Template;
+use self::next_status::Next;
 use crate::action::Action;
 use crate::app::App;
-use crate::app::image::{DEFAULT_VERSION, version_of};
 use crate::backoff;
 use crate::conditions;
 use crate::invalid::Invalid;
 use crate::key::ObjectKind;
 use crate::limits;
-use crate::observed::{LiveApp, Observed, SetFacts};
+use crate::observed::{LiveApp, Observed};
 use crate::outcome::{Answer, Refusal};
 use crate::plan::{Plan, Stage, Step, Wait};
-use crate::policy::{children, components, definitions, orphans, rollout};
+use crate::policy::{children, components, definitions, orphans, rollout, subscriptions};
 use crate::reason::Reason;
-use crate::render;
 use crate::seen::{Seen, Unseen};
 use crate::snapshot::Snapshot;
-use crate::status::{Stated, field, lay_over, patch};
 use crate::time::Uptime;
 
 /// Decides about one app key. Pure and total: equal snapshots, equal plans.
@@ -95,10 +94,21 @@ fn with_invalid_app(observed: &Observed<'_>, live: &LiveApp<'_>, problems: &[Inv
         template: live.status.template.clone(),
         rollout: live.status.rollout.clone(),
     };
-    let stated = conditions::of_invalid(observed, problems);
-    write_status(observed, live, &Next { app: None, memory: &memory, stated: &stated }, &mut plan);
-    plan.steps.extend(told.steps);
+    let members = members::decide(observed, live, None);
+    let stated = conditions::of_invalid(observed, problems, &members);
+    let next = Next {
+        app: None,
+        rollout: &memory,
+        members: &members,
+        subscriptions: None,
+        stated: &stated,
+    };
+    next_status::write(observed, live, &next, &mut plan);
     plan.notices.extend(told.notices);
+    plan.waits.extend(members.waits);
+    plan.steps.extend(members.steps);
+    plan.steps.extend(told.steps);
+    plan.steps.sort_by_key(|step| step.stage);
     plan
 }
 
@@ -128,110 +138,32 @@ fn with_app(observed: &Observed<'_>, live: &LiveApp<'_>, app: &App) -> Plan {
         children::decide(observed, live, app, &tracked, &rollout)
     };
     let told = components::of_app(observed, &tracked, Some(&rollout));
+    let subscriptions = subscriptions::of(live, &tracked);
+    let template = Template { rollout: &rollout, subscriptions: &subscriptions };
+    let members = members::decide(observed, live, Some(template));
     // While edits settle the status waits with the template: one change, one write.
     if !is_settling && !is_behind {
-        let stated = conditions::of_valid(observed, live, app, &rollout, &children);
-        let next = Next { app: Some(app), memory: &rollout.memory, stated: &stated };
-        write_status(observed, live, &next, &mut plan);
+        let verdicts =
+            conditions::Verdicts { app, rollout: &rollout, children: &children, members: &members };
+        let stated = conditions::of_valid(observed, live, &verdicts);
+        let next = Next {
+            app: Some(app),
+            rollout: &rollout.memory,
+            members: &members,
+            subscriptions: Some(&subscriptions),
+            stated: &stated,
+        };
+        next_status::write(observed, live, &next, &mut plan);
     }
+    plan.waits.extend(rollout::withdrawn(observed, &rollout));
     plan.waits.extend(children.waits);
+    plan.waits.extend(members.waits);
     plan.steps.extend(children.steps);
+    plan.steps.extend(members.steps);
     plan.steps.extend(told.steps);
     plan.steps.sort_by_key(|step| step.stage);
     plan.notices.extend(told.notices);
     plan
-}
-
-/// What the next status is made of.
-struct Next<'a> {
-    /// The app, if its spec is valid.
-    app: Option<&'a App>,
-    memory: &'a rollout::Memory,
-    stated: &'a [Stated],
-}
-
-/// Adds the write of the app's next status, where it differs from the observed one.
-fn write_status(observed: &Observed<'_>, live: &LiveApp<'_>, next: &Next<'_>, plan: &mut Plan) {
-    let Next { app, memory, stated } = *next;
-    let old = &live.status;
-    let conditions = lay_over(&old.conditions, stated, live.meta.generation, &observed.now);
-    let only_words = are_alike(&old.conditions, &conditions);
-    let conditions = ("conditions", json!(conditions));
-    let mut fields = vec![
-        ("observedGeneration", json!(live.meta.generation)),
-        ("selector", json!(render::selector_text(&observed.key.name))),
-    ];
-    if let Some(app) = app {
-        let pinned = live.pinned.clone().unwrap_or_else(|| DEFAULT_VERSION.to_owned());
-        let pinned = app.follows_default().then_some(pinned).or(old.default_version.clone());
-        fields.push(("defaultVersion", field(&pinned)));
-    }
-    let mut lazy = vec![("template", field(&memory.template))];
-    if only_words {
-        lazy.push(conditions);
-    } else {
-        fields.push(conditions);
-    }
-    if let Some(set) = observed.own_set() {
-        let facts = SetFacts::of(set);
-        let version = version_of(&facts.image);
-        if !version.is_empty() {
-            lazy.push(("kasprVersion", json!(version)));
-        }
-        lazy.extend(counters(&facts, live, app));
-    }
-    // Meaning to roll out is urgent; that a rollout is through can wait for the next write.
-    let rollout = ("rollout", field(&memory.rollout));
-    if memory.rollout.is_some() {
-        fields.push(rollout);
-    } else {
-        lazy.push(rollout);
-    }
-    let urgent = patch(&old.raw, fields);
-    let mut status = patch(&old.raw, lazy);
-    if urgent.is_empty() && status.is_empty() {
-        return;
-    }
-    let of = observed.object(ObjectKind::App, &live.meta.name);
-    if urgent.is_empty()
-        && let Some(until) = counters_blocked_until(observed, &of)
-    {
-        let because = Reason::CountersSoon;
-        plan.waits.push(Wait { object: of, because, until: Some(until) });
-        return;
-    }
-    plan.notices.extend(components::turned(&of, &live.meta.uid, &old.conditions, stated));
-    status.extend(urgent);
-    let seen = live.meta.resource_version.clone();
-    let action = Action::PatchStatus { of, seen, status: Value::Object(status) };
-    let because = Reason::StatusOutdated;
-    plan.steps.push(Step { stage: Stage::Status, action, because });
-}
-
-/// Whether conditions differ in nothing but their sentences: no news for anybody who waits.
-fn are_alike(old: &[Condition], next: &[Condition]) -> bool {
-    let word = |condition: &Condition| {
-        (condition.kind.clone(), condition.status, condition.reason.clone())
-    };
-    old.iter().map(word).eq(next.iter().map(word))
-}
-
-/// What changes often and is read by people and the scale subresource.
-fn counters(facts: &SetFacts, live: &LiveApp<'_>, app: Option<&App>) -> Vec<(&'static str, Value)> {
-    let declared = live.object.pointer("/spec/replicas").and_then(Value::as_i64);
-    let wanted = app.map_or(declared.unwrap_or(facts.wanted), |app| i64::from(app.replicas));
-    vec![
-        ("replicas", json!(facts.replicas)),
-        ("availableMembers", json!(format!("{}/{wanted}", facts.available))),
-        ("rolloutInProgress", json!(!facts.is_rolled_out())),
-    ]
-}
-
-/// Until when counters alone are not written again.
-fn counters_blocked_until(observed: &Observed<'_>, of: &crate::key::ObjectRef) -> Option<Uptime> {
-    let written = observed.outcomes.get(&Action::id_of("PatchStatus", of))?;
-    let until = written.at.after(limits::COUNTERS_EVERY);
-    (until > observed.now.uptime).then_some(until)
 }
 
 /// Takes out the steps whose action was refused lately, and what needs them.

@@ -145,7 +145,11 @@ fn over(action: &Action) -> String {
                 format!(" (uid {uid}, version {resource_version})")
             }
         },
-        Action::Delete { uid, .. } => format!(" (uid {uid})"),
+        Action::Delete { uid, .. } | Action::DeletePod { uid, .. } => format!(" (uid {uid})"),
+        Action::Signal { pod, uid, attempt, .. } => {
+            format!(" (attempt {attempt} to {}, uid {uid})", pod.name)
+        }
+        Action::RemoveAnnotation { key, .. } => format!(" ({key})"),
         Action::Scale { to, .. } => format!(" to {to}"),
         Action::PatchStatus { .. }
         | Action::ConfirmStatus { .. }

@@ -54,11 +54,12 @@ pub enum ObjectKind {
     Service,
     StatefulSet,
     Autoscaler,
+    Pod,
 }
 
 impl ObjectKind {
     /// All kinds, in a fixed order.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::App,
         Self::Agent,
         Self::Table,
@@ -70,6 +71,7 @@ impl ObjectKind {
         Self::Service,
         Self::StatefulSet,
         Self::Autoscaler,
+        Self::Pod,
     ];
 
     /// The kinds of components.
@@ -82,7 +84,7 @@ impl ObjectKind {
             Self::App | Self::Agent | Self::Table | Self::WebView | Self::Task | Self::Join => {
                 "kaspr.io"
             }
-            Self::ServiceAccount | Self::ConfigMap | Self::Service => "",
+            Self::ServiceAccount | Self::ConfigMap | Self::Service | Self::Pod => "",
             Self::StatefulSet => "apps",
             Self::Autoscaler => "autoscaling",
         }
@@ -94,7 +96,11 @@ impl ObjectKind {
             Self::App | Self::Agent | Self::Table | Self::WebView | Self::Task | Self::Join => {
                 "v1alpha1"
             }
-            Self::ServiceAccount | Self::ConfigMap | Self::Service | Self::StatefulSet => "v1",
+            Self::ServiceAccount
+            | Self::ConfigMap
+            | Self::Service
+            | Self::StatefulSet
+            | Self::Pod => "v1",
             Self::Autoscaler => "v2",
         }
     }
@@ -122,6 +128,7 @@ impl ObjectKind {
             Self::Service => "Service",
             Self::StatefulSet => "StatefulSet",
             Self::Autoscaler => "HorizontalPodAutoscaler",
+            Self::Pod => "Pod",
         }
     }
 
@@ -139,6 +146,7 @@ impl ObjectKind {
             Self::Service => "services",
             Self::StatefulSet => "statefulsets",
             Self::Autoscaler => "horizontalpodautoscalers",
+            Self::Pod => "pods",
         }
     }
 

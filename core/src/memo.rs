@@ -12,8 +12,12 @@ use crate::decide::decide;
 use crate::digest;
 use crate::lists;
 use crate::plan::Plan;
+use crate::poll::State;
+use crate::reason::Reason;
 use crate::seen::Seen;
 use crate::snapshot::Snapshot;
+use crate::status::AppStatus;
+use crate::status::memory::Memory;
 
 /// A decision to do nothing, and the case in which it was made.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,7 +36,9 @@ pub fn decide_again(snapshot: &Snapshot, memo: &mut Option<Memo>) -> Plan {
         return known.plan.clone();
     }
     let plan = decide(snapshot);
-    let is_kept = plan.is_silent() && plan.notices.is_empty();
+    // How old an object is says another clock: the same wait is a millisecond longer by the next look.
+    let settles = plan.waits.iter().any(|wait| wait.because == Reason::Settling);
+    let is_kept = plan.is_silent() && plan.notices.is_empty() && !settles;
     *memo = case.filter(|_| is_kept).map(|case| Memo { case, plan: plan.clone() });
     plan
 }
@@ -50,6 +56,7 @@ fn case(snapshot: &Snapshot) -> Option<String> {
         &components.tasks,
         &components.joins,
         &children.config_maps,
+        &children.pods,
     ] {
         all(list, &mut text)?;
     }
@@ -67,14 +74,33 @@ fn case(snapshot: &Snapshot) -> Option<String> {
         let field = |path: &str| set.pointer(path).unwrap_or(&Value::Null);
         let _ = write!(text, "{}{}", field("/spec/replicas"), field("/status"));
     }
+    let _ = write!(text, "{} {} ", snapshot.process, snapshot.terminations_elsewhere);
+    let status = snapshot.app.present().map(AppStatus::of).unwrap_or_default();
+    members(snapshot, &status, &mut text);
     for (id, outcome) in &snapshot.outcomes {
         let _ = write!(text, "{id} {:?} {} ", outcome.at, outcome.attempts);
     }
-    let status = snapshot.app.present().and_then(|app| app.get("status")?.as_object());
-    if let Some(status) = status {
-        let _ = write!(text, "{:?}", lists::behind(snapshot, status));
-    }
+    let _ = write!(text, "{:?}", lists::behind(snapshot, &status.raw));
     Some(digest::of_text(&text))
+}
+
+/// What the members answered: of those that are well only that they are, while nothing of them is
+/// remembered that a further answer may change.
+fn members(snapshot: &Snapshot, status: &AppStatus, text: &mut String) {
+    let Memory { strikes, terminations, replacements, rebalance } = &status.memory;
+    let is_at_rest = strikes.is_empty()
+        && terminations.is_empty()
+        && replacements.is_empty()
+        && rebalance.debt.is_none();
+    for (pod, run) in &snapshot.polls {
+        let _ = write!(text, "{pod} {} {:?} ", run.pod_uid, run.said);
+        if !is_at_rest || run.said.state() != State::Healthy {
+            let _ = write!(text, "{:?} {} {:?} ", run.first, run.round, run.broken);
+        }
+    }
+    if !is_at_rest {
+        let _ = write!(text, "{:?} ", snapshot.marks);
+    }
 }
 
 fn one(seen: &Seen<Value>, text: &mut String) -> Option<()> {

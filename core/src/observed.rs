@@ -10,6 +10,8 @@ use crate::app::image::running_version;
 use crate::app::{App, Parsed, Pinned};
 use crate::key::{AppKey, ObjectKind, ObjectRef};
 use crate::lists;
+use crate::marks::Marks;
+use crate::members::{self, Member};
 use crate::meta::Meta;
 use crate::outcome::Outcomes;
 use crate::render::Names;
@@ -44,6 +46,14 @@ pub struct Observed<'a> {
     pub lists: lists::Versions,
     /// The objects with our names.
     pub children: Children<'a>,
+    /// The members: pods of the app's StatefulSet, and what they answered.
+    pub members: Seen<Vec<Member>>,
+    /// When this process first saw what is dated in the status.
+    pub marks: &'a Marks,
+    /// The process that looks.
+    pub process: &'a str,
+    /// How many members of other apps are in replacement.
+    pub terminations_elsewhere: u32,
     /// What came of earlier actions.
     pub outcomes: &'a Outcomes,
 }
@@ -117,7 +127,7 @@ impl<'a> Observed<'a> {
         };
         let app = snapshot.app.as_ref().map(|object| LiveApp::of(object, snapshot));
         let behind = app.present().map(|app| lists::behind(snapshot, &app.status.raw));
-        Self {
+        let mut observed = Self {
             key: &snapshot.key,
             now: snapshot.now,
             settings: &snapshot.settings,
@@ -135,7 +145,22 @@ impl<'a> Observed<'a> {
                 (Kind::Join, listed(&facts.joins)),
             ],
             children: Children::of(snapshot),
+            members: Seen::Absent,
+            marks: &snapshot.marks,
+            process: &snapshot.process,
+            terminations_elsewhere: snapshot.terminations_elsewhere,
             outcomes: &snapshot.outcomes,
+        };
+        observed.members = observed.read_members(snapshot);
+        observed
+    }
+
+    /// The pods of the app's own StatefulSet; absent while there is no such set.
+    fn read_members(&self, snapshot: &Snapshot) -> Seen<Vec<Member>> {
+        match (&self.children.stateful_set, self.own_set()) {
+            (Seen::Unknown(why), _) => Seen::Unknown(*why),
+            (_, None) => Seen::Absent,
+            (_, Some(set)) => members::of(&snapshot.children.pods, &snapshot.polls, set),
         }
     }
 
@@ -318,6 +343,11 @@ impl SetFacts {
                 .unwrap_or_default()
                 .to_owned(),
         }
+    }
+
+    /// Whether the controller has seen the last change, and every pod that it makes is of one revision.
+    pub fn is_on_one_revision(&self) -> bool {
+        self.is_observed && self.current_revision == self.update_revision
     }
 
     /// Whether every member runs the last template, as far as the controller has seen.

@@ -20,6 +20,10 @@ pub struct Outcome {
     pub at: Uptime,
     /// How many times in a row the action ended as it did now: accepted, or not accepted.
     pub attempts: u32,
+    /// What exactly was done, where the identity of the action does not say it: the attempt that a
+    /// signal was, the pod that was deleted.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub of: String,
     /// What the world said.
     pub answer: Answer,
 }

@@ -6,8 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::action::{Action, ActionId, Uid};
 use crate::key::{ObjectKind, ObjectRef};
+use crate::policy::rebalance;
 use crate::reason::Reason;
 use crate::snapshot::Snapshot;
+use crate::status::AppStatus;
+use crate::status::memory::Came;
 use crate::time::Uptime;
 
 /// The whole conclusion for one app key.
@@ -51,6 +54,8 @@ pub enum Stage {
     Aside,
     /// The StatefulSet: needs every foundation.
     Workload,
+    /// The members: pods that are deleted, signals that are sent. They stand alone.
+    Members,
     /// The components' statuses: last; they void nothing.
     ComponentStatus,
 }
@@ -128,8 +133,12 @@ impl Plan {
             if object.namespace != snapshot.key.namespace {
                 return broken(format!("{object} lies in another namespace"));
             }
-            if step.action.is_irreversible() && step.stage != Stage::Workload {
-                return broken(format!("{object} is changed for good outside the workload stage"));
+            let is_late = matches!(step.stage, Stage::Workload | Stage::Members);
+            if step.action.is_irreversible() && !is_late {
+                return broken(format!("{object} is changed for good outside its stage"));
+            }
+            if let Some(broken) = unearned(&step.action, snapshot) {
+                return Err(broken);
             }
         }
         if let Some(wake_up) = self.wake_up
@@ -141,6 +150,37 @@ impl Plan {
     }
 }
 
+/// A deletion or a signal that the observed status does not mean (S10: intent before the
+/// irreversible).
+fn unearned(action: &Action, snapshot: &Snapshot) -> Option<Broken> {
+    let status = snapshot.app.present().map(AppStatus::of).unwrap_or_default();
+    match action {
+        Action::DeletePod { pod, uid } => {
+            let mut entries = status.memory.terminations.iter();
+            let is_earned = entries.any(|entry| entry.pod_uid == *uid && entry.lapsed.is_none());
+            (!is_earned).then(|| Broken(format!("{pod} is deleted without an entry")))
+        }
+        Action::Signal { pod, attempt, .. } => {
+            let rebalance = &status.memory.rebalance;
+            let booked = rebalance.debt.as_ref().and_then(|debt| debt.attempt.as_ref());
+            let is_booked = booked.is_some_and(|booked| {
+                rebalance::name(rebalance.generation, booked.n) == *attempt
+                    && booked.by == snapshot.process
+                    && booked.came == Came::Booked
+            });
+            (!is_booked).then(|| Broken(format!("{pod} is signalled without a booking")))
+        }
+        Action::PatchStatus { .. }
+        | Action::ConfirmStatus { .. }
+        | Action::Apply { .. }
+        | Action::Roll { .. }
+        | Action::TakeOwnership { .. }
+        | Action::Scale { .. }
+        | Action::Delete { .. }
+        | Action::RemoveAnnotation { .. } => None,
+    }
+}
+
 impl fmt::Display for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -148,6 +188,7 @@ impl fmt::Display for Stage {
             Self::Foundation => "foundation",
             Self::Aside => "aside",
             Self::Workload => "workload",
+            Self::Members => "members",
             Self::ComponentStatus => "component",
         })
     }

@@ -34,6 +34,12 @@ pub enum Reason {
     StatusOutdated,
     /// An irreversible action follows, and its status came from a cache.
     ConfirmFirst,
+    /// A member is stuck in a rebalance, and its entry in the ledger was read back.
+    MemberHung,
+    /// A rebalance is owed and due, and the attempt was booked.
+    RebalanceOwed,
+    /// What the annotation asks for is owed in the status.
+    RebalanceAskedFor,
 
     // Why something is not done.
     /// The app's spec is invalid: nothing that runs is touched.
@@ -68,6 +74,66 @@ pub enum Reason {
     BackingOff(Refusal),
     /// Counters change too fast to be worth a write each.
     CountersSoon,
+    /// Hung members are not replaced, by setting or annotation.
+    DetectionOff,
+    /// A rollout is meant or under way.
+    RolloutUnderWay,
+    /// The member is stuck for less than the threshold.
+    BelowThreshold,
+    /// The member was replaced before and hung again: its threshold is longer.
+    OffenderBacksOff,
+    /// All members are stuck since about one instant: more time is given.
+    GroupStalled,
+    /// The member is stuck, and has fewer than three strikes.
+    StrikesCounting,
+    /// Too many members of the app are in replacement or not Ready.
+    BudgetSpent,
+    /// Too many members of all apps are in replacement.
+    BreakerOpen,
+    /// The entry in the ledger must be read back before the pod is deleted.
+    EntryFirst,
+    /// The member was not asked yet by this process.
+    AnswerAwaited,
+    /// The pod was deleted, and its replacement is not Ready yet.
+    ReplacementComing,
+    /// The entry was not carried out in time, or is not wanted any more.
+    TerminationLapsed,
+    /// The template waits while the pod of an entry is there.
+    TerminationPending,
+    /// The intent to roll out was taken back; somebody may still act on it.
+    IntentWithdrawn,
+    /// The debt must be read back before anything comes of it.
+    DebtFirst,
+    /// The attempt must be read back before it is sent.
+    BookingFirst,
+    /// What came of the attempt is written down first.
+    OutcomeFirst,
+    /// Another process has booked the attempt.
+    BookedElsewhere,
+    /// The signal was accepted, and the members are watched.
+    Confirming,
+    /// The last attempt or rebalance is too recent.
+    CoolingDown,
+    /// Three attempts were accepted without a trace of a rebalance.
+    RebalanceStalled,
+    /// Rebalancing by itself is switched off.
+    AutoRebalanceOff,
+    /// Members join without a fixed identity: a restart is a rebalance.
+    DynamicMembership,
+    /// Members are not polled, so nobody knows who leads.
+    StatusCheckDisabled,
+    /// The annotation is taken away first.
+    AnnotationFirst,
+    /// No member is wanted.
+    NoMembers,
+    /// Not every wanted member is Ready on the revision that carries the set.
+    MembersNotReady,
+    /// No member says that it leads.
+    LeaderMissing,
+    /// More than one member says that it leads.
+    LeaderAmbiguous,
+    /// The member that says it leads holds no partitions.
+    LeaderUnassigned,
 }
 
 impl Reason {
@@ -100,6 +166,39 @@ impl Reason {
             Self::OwnershipFirst => "OwnershipFirst",
             Self::BackingOff(_) => "BackingOff",
             Self::CountersSoon => "CountersSoon",
+            Self::MemberHung => "MemberHung",
+            Self::RebalanceOwed => "RebalanceOwed",
+            Self::RebalanceAskedFor => "RebalanceAskedFor",
+            Self::DetectionOff => "DetectionOff",
+            Self::RolloutUnderWay => "RolloutUnderWay",
+            Self::BelowThreshold => "BelowThreshold",
+            Self::OffenderBacksOff => "OffenderBacksOff",
+            Self::GroupStalled => "GroupStalled",
+            Self::StrikesCounting => "StrikesCounting",
+            Self::BudgetSpent => "BudgetSpent",
+            Self::BreakerOpen => "BreakerOpen",
+            Self::EntryFirst => "EntryFirst",
+            Self::AnswerAwaited => "AnswerAwaited",
+            Self::ReplacementComing => "ReplacementComing",
+            Self::TerminationLapsed => "TerminationLapsed",
+            Self::TerminationPending => "TerminationPending",
+            Self::IntentWithdrawn => "IntentWithdrawn",
+            Self::DebtFirst => "DebtFirst",
+            Self::BookingFirst => "BookingFirst",
+            Self::OutcomeFirst => "OutcomeFirst",
+            Self::BookedElsewhere => "BookedElsewhere",
+            Self::Confirming => "Confirming",
+            Self::CoolingDown => "CoolingDown",
+            Self::RebalanceStalled => "RebalanceStalled",
+            Self::AutoRebalanceOff => "AutoRebalanceOff",
+            Self::DynamicMembership => "DynamicMembership",
+            Self::StatusCheckDisabled => "StatusCheckDisabled",
+            Self::AnnotationFirst => "AnnotationFirst",
+            Self::NoMembers => "NoMembers",
+            Self::MembersNotReady => "MembersNotReady",
+            Self::LeaderMissing => "LeaderMissing",
+            Self::LeaderAmbiguous => "LeaderAmbiguous",
+            Self::LeaderUnassigned => "LeaderUnassigned",
         }
     }
 }
@@ -135,6 +234,39 @@ impl fmt::Display for Reason {
             Self::OwnershipFirst => f.write_str("its fields are made ours first"),
             Self::BackingOff(refusal) => write!(f, "it was refused: {refusal}"),
             Self::CountersSoon => f.write_str("counters are written every few seconds"),
+            Self::MemberHung => f.write_str("it is stuck in a rebalance, and was seen so three times"),
+            Self::RebalanceOwed => f.write_str("its group owes a rebalance"),
+            Self::RebalanceAskedFor => f.write_str("what it asks for is remembered in the status"),
+            Self::DetectionOff => f.write_str("replacing hung members is switched off"),
+            Self::RolloutUnderWay => f.write_str("a rollout is meant or under way"),
+            Self::BelowThreshold => f.write_str("it is stuck for less than the threshold"),
+            Self::OffenderBacksOff => f.write_str("it was replaced before and hung again, so more time is given"),
+            Self::GroupStalled => f.write_str("all members are stuck since about one instant, so the reason is not one of them"),
+            Self::StrikesCounting => f.write_str("it has fewer than three strikes"),
+            Self::BudgetSpent => f.write_str("too many members of the app are being replaced or not ready"),
+            Self::BreakerOpen => f.write_str("too many members of all apps are being replaced"),
+            Self::EntryFirst => f.write_str("the entry is written to the status first"),
+            Self::AnswerAwaited => f.write_str("it is asked once more first"),
+            Self::ReplacementComing => f.write_str("its replacement is not ready yet"),
+            Self::TerminationLapsed => f.write_str("the entry was not carried out, and no longer is"),
+            Self::TerminationPending => f.write_str("a member's pod is about to be deleted"),
+            Self::IntentWithdrawn => f.write_str("the intent to roll out was taken back a moment ago"),
+            Self::DebtFirst => f.write_str("the debt is written to the status first"),
+            Self::BookingFirst => f.write_str("the attempt is written to the status first"),
+            Self::OutcomeFirst => f.write_str("what came of the attempt is written to the status first"),
+            Self::BookedElsewhere => f.write_str("another process has booked the attempt"),
+            Self::Confirming => f.write_str("the signal was accepted, and the members are watched"),
+            Self::CoolingDown => f.write_str("the last attempt is too recent"),
+            Self::RebalanceStalled => f.write_str("three attempts were accepted and nothing was seen of a rebalance: look at the members, then set kaspr.io/rebalance"),
+            Self::AutoRebalanceOff => f.write_str("rebalancing by itself is switched off: set kaspr.io/rebalance"),
+            Self::DynamicMembership => f.write_str("members have no fixed identity, so a restart rebalances them"),
+            Self::StatusCheckDisabled => f.write_str("asking members how they are is switched off"),
+            Self::AnnotationFirst => f.write_str("the annotation is taken away first"),
+            Self::NoMembers => f.write_str("no member is wanted"),
+            Self::MembersNotReady => f.write_str("not every member is ready on the newest revision"),
+            Self::LeaderMissing => f.write_str("no member says that it leads"),
+            Self::LeaderAmbiguous => f.write_str("more than one member says that it leads"),
+            Self::LeaderUnassigned => f.write_str("the member that says it leads holds no partitions"),
         }
     }
 }

@@ -7,7 +7,9 @@ use serde_json::Value;
 
 use crate::action::ResourceVersion;
 use crate::key::{AppKey, ObjectKind};
+use crate::marks::Marks;
 use crate::outcome::Outcomes;
+use crate::poll::Polls;
 use crate::seen::Seen;
 use crate::settings::Settings;
 use crate::time::{Now, Uptime};
@@ -31,6 +33,9 @@ pub struct Snapshot {
     /// The operator's settings.
     #[serde(default)]
     pub settings: Settings,
+    /// The process that looks: no two have the same name, also not one after the other.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub process: String,
     /// The `KasprApp`.
     #[serde(default)]
     pub app: Seen<Value>,
@@ -53,9 +58,23 @@ pub struct Snapshot {
     /// The objects with our names, and the ConfigMaps with our labels.
     #[serde(default)]
     pub children: ChildFacts,
+    /// What the members answered.
+    #[serde(default, skip_serializing_if = "Polls::is_empty")]
+    pub polls: Polls,
+    /// When this process first saw what is dated in the status.
+    #[serde(default, skip_serializing_if = "Marks::is_empty")]
+    pub marks: Marks,
+    /// How many members of other apps are in replacement.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub terminations_elsewhere: u32,
     /// What came of earlier actions of this process for this key.
     #[serde(default)]
     pub outcomes: Outcomes,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 impl Snapshot {
@@ -67,6 +86,7 @@ impl Snapshot {
             key,
             now,
             settings,
+            process: String::new(),
             app: Seen::Absent,
             app_read_at: None,
             app_seen_at: None,
@@ -86,7 +106,11 @@ impl Snapshot {
                 stateful_set: Seen::Absent,
                 autoscaler: Seen::Absent,
                 config_maps: none(),
+                pods: none(),
             },
+            polls: Polls::new(),
+            marks: Marks::new(),
+            terminations_elsewhere: 0,
             outcomes: Outcomes::new(),
         }
     }
@@ -140,4 +164,6 @@ pub struct ChildFacts {
     /// Every ConfigMap with our labels that belongs to this app: settings and definitions, sorted
     /// by name.
     pub config_maps: Seen<Vec<Value>>,
+    /// Every pod with the labels of this app's members, sorted by name.
+    pub pods: Seen<Vec<Value>>,
 }

@@ -1,6 +1,8 @@
 //! The app's status, the only memory: from the wire, to the next one, and the patch between.
 
-use kaspr_crds::{Condition, ConditionStatus};
+pub mod memory;
+
+use kaspr_crds::{Condition, ConditionStatus, MemberStatus, keys};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -23,6 +25,10 @@ pub struct AppStatus {
     pub template: Option<Template>,
     /// The template that is meant to come: the intent.
     pub rollout: Option<Rollout>,
+    /// The members as they were told last, those that can be read.
+    pub members: Vec<MemberStatus>,
+    /// What it remembers of members.
+    pub memory: memory::Memory,
     /// The status as it is.
     pub raw: Map<String, Value>,
 }
@@ -55,6 +61,9 @@ pub struct Rollout {
     /// When it was first meant, for people.
     #[serde(default)]
     pub since: String,
+    /// When it was taken back before its template was applied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub withdrawn: Option<String>,
     /// The lists of components that it was taken from.
     #[serde(default, skip_serializing_if = "Versions::is_empty")]
     pub lists: Versions,
@@ -70,6 +79,8 @@ impl AppStatus {
             default_version: raw.get("defaultVersion").and_then(Value::as_str).map(str::to_owned),
             template: read(raw.get("template")),
             rollout: read(raw.get("rollout")),
+            members: memory::items(raw.get("members")),
+            memory: memory::Memory::of(&raw),
             raw,
         }
     }
@@ -116,6 +127,10 @@ impl Stated {
     }
 }
 
+/// Conditions of ours that are taken away when they are not stated.
+const ONLY_WHILE_STATED: [&str; 3] =
+    [keys::CONDITION_RECONCILING, keys::CONDITION_STALLED, keys::CONDITION_MEMBERS_HEALTHY];
+
 /// Lays the stated conditions over the old ones.
 ///
 /// Ours come first, in the order stated; foreign ones follow. `lastTransitionTime` moves only when
@@ -142,7 +157,9 @@ pub fn lay_over(
             }
         })
         .collect();
-    let is_ours = |kind: &str| stated.iter().any(|stated| stated.kind == kind);
+    let is_ours = |kind: &str| {
+        ONLY_WHILE_STATED.contains(&kind) || stated.iter().any(|stated| stated.kind == kind)
+    };
     next.extend(old.iter().filter(|old| !is_ours(&old.kind)).cloned());
     next
 }

@@ -75,3 +75,11 @@ pub const CONDITION_PROGRESSING: &str = "Progressing";
 pub const CONDITION_PYTHON_PACKAGES_READY: &str = "PythonPackagesReady";
 /// Condition type: the spec passed the operator's rules.
 pub const CONDITION_ACCEPTED: &str = "Accepted";
+/// Condition type: every member answers, and none hangs.
+pub const CONDITION_MEMBERS_HEALTHY: &str = "MembersHealthy";
+/// Condition type: no rebalance is owed.
+pub const CONDITION_REBALANCED: &str = "Rebalanced";
+/// Condition type for generic tools: there only while `Progressing` is true.
+pub const CONDITION_RECONCILING: &str = "Reconciling";
+/// Condition type for generic tools: there only while a person has to act.
+pub const CONDITION_STALLED: &str = "Stalled";

@@ -38,7 +38,8 @@ pub use self::schema::PYTHON_KEYWORDS;
 pub use self::status::{
     AttemptStatus, ComponentStatus, Condition, ConditionStatus, JoinStatus, KasprAppStatus,
     LinkStatus, LinkedResource, LinkedResources, MemberStatus, PackagesStatus, RebalanceStatus,
-    RolloutStatus, StrikeStatus, TemplateStatus, TerminationStatus,
+    ReplacementStatus, RolloutStatus, SettledStatus, StrikeStatus, TemplateStatus,
+    TerminationStatus,
 };
 pub use self::topic::{Serializer, TopicIn, TopicOut};
 pub use self::value::{IntOrString, Raw, Scalar};

@@ -50,7 +50,7 @@ pub struct KasprAppStatus {
     #[schemars(length(max = bounds::MEMBERS))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["id".into()]))]
     pub members: Option<Vec<MemberStatus>>,
-    /// Rebalancing and available members, as in 0/3.
+    /// Rebalancing and desired members, as in 0/3.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = bounds::AMOUNT))]
     pub rebalancing_members: Option<String>,
@@ -77,6 +77,10 @@ pub struct KasprAppStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = bounds::MEMBERS))]
     pub strikes: Option<Vec<StrikeStatus>>,
+    /// How often members were replaced without getting well for long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = bounds::MEMBERS))]
+    pub replacements: Option<Vec<ReplacementStatus>>,
     /// The rebalance that is owed, and the attempts at it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rebalance: Option<RebalanceStatus>,
@@ -147,6 +151,10 @@ pub struct MemberStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("format" = "date-time"))]
     pub last_transition_time: Option<String>,
+    /// Why it does not answer; absent while it does. The rest is what it said last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = bounds::NAME))]
+    pub silent: Option<String>,
 }
 
 /// Components of an app.
@@ -262,7 +270,7 @@ pub struct RolloutStatus {
     /// Digest of all that the new template is made of.
     #[schemars(length(max = bounds::NAME))]
     pub inputs: String,
-    /// Generation of the subscriptions that the new template carries.
+    /// Generation of the spec that meant it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub generation: Option<i64>,
     /// When it was intended.
@@ -288,6 +296,10 @@ pub struct TerminationStatus {
     #[serde(rename = "podUID")]
     #[schemars(length(max = bounds::NAME))]
     pub pod_uid: String,
+    /// When the pod was created; its replacement was created later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = bounds::AMOUNT))]
+    pub created: Option<String>,
     /// When it was entered.
     #[schemars(length(max = bounds::AMOUNT))]
     pub since: String,
@@ -314,6 +326,23 @@ pub struct StrikeStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = bounds::CONDITIONS), inner(length(max = bounds::AMOUNT)))]
     pub strikes: Option<Vec<String>>,
+    /// Operator process that counted the last of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = bounds::NAME))]
+    pub by: Option<String>,
+    /// Round of polls of that process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub round: Option<i64>,
+}
+
+/// How often the member of an ordinal was replaced without getting well for long.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct ReplacementStatus {
+    /// Ordinal of the pod.
+    pub ordinal: i32,
+    /// How often.
+    pub count: i64,
 }
 
 /// The rebalance that is owed, and the attempts at it.
@@ -324,13 +353,31 @@ pub struct RebalanceStatus {
     /// Counter of the sets of subscriptions; never used again when a set comes back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub generation: Option<i64>,
+    /// Digest of the tracked subscriptions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = bounds::NAME))]
+    pub subscriptions: Option<String>,
     /// Since when a rebalance is owed; absent if none is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = bounds::AMOUNT))]
     pub owed_since: Option<String>,
+    /// For what it is owed: SubscriptionChange or Manual.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = bounds::NAME))]
+    pub cause: Option<String>,
+    /// New topics; once they are assigned, it came true.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = bounds::LIST), inner(length(max = bounds::NAME)))]
+    pub topics: Option<Vec<String>>,
+    /// Attempts that were accepted without a trace of a rebalance.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unconfirmed: Option<i64>,
     /// The last attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempt: Option<AttemptStatus>,
+    /// The last rebalance that came true.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last: Option<SettledStatus>,
 }
 
 /// One attempt to have the members rebalanced.
@@ -349,6 +396,29 @@ pub struct AttemptStatus {
     /// When it was booked.
     #[schemars(length(max = bounds::AMOUNT))]
     pub at: String,
+    /// What came of it: Booked, Accepted, Unconfirmed, Refused or Lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = bounds::NAME))]
+    pub came: Option<String>,
+}
+
+/// A rebalance that was owed and came true.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct SettledStatus {
+    /// Its generation.
+    pub generation: i64,
+    /// For what it was owed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = bounds::NAME))]
+    pub cause: Option<String>,
+    /// When it was seen to have come true.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = bounds::AMOUNT))]
+    pub at: Option<String>,
+    /// Attempts that it took.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempts: Option<i64>,
 }
 
 /// Observed state of an agent, a table, a web view or a task.

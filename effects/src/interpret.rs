@@ -71,7 +71,7 @@ impl Walk {
                 Answer::Refused { .. } => self.status_refused = true,
             },
             Stage::Foundation => self.foundation_failed |= !is_done(answer),
-            Stage::Aside | Stage::Workload | Stage::ComponentStatus => {}
+            Stage::Aside | Stage::Workload | Stage::Members | Stage::ComponentStatus => {}
         }
     }
 }

@@ -3,9 +3,11 @@
 
 use kaspr_core::action::{Action, Manifest, Precondition};
 use kaspr_core::key::{AppKey, ObjectKind, ObjectRef};
+use kaspr_core::limits;
 use kaspr_core::outcome::{Answer, Refusal};
 use kaspr_core::ownership;
 use kaspr_core::seen::Seen;
+use kaspr_core::status::AppStatus;
 use kaspr_core::time::{Now, Uptime};
 use kaspr_effects::{Clock, Fence, Perform};
 use serde_json::{Value, json};
@@ -14,7 +16,7 @@ use crate::cache::{Due, Kept, Source, parse};
 use crate::request::{self, Ask, Call, Failure};
 use crate::schedule::Lane;
 use crate::site::Site;
-use crate::{object, outdated};
+use crate::{object, outdated, polls};
 
 /// The manager of all fields that our applies name.
 pub const FIELD_MANAGER: &str = "kaspr-operator";
@@ -62,7 +64,14 @@ impl<S: Site> Perform for Hand<'_, S> {
             }
             Action::TakeOwnership { of, seen } => self.take_ownership(of, seen).await,
             Action::Scale { of, seen, to } => self.scale(of, seen, *to).await,
-            Action::Delete { object, uid } => self.delete(object, uid).await,
+            Action::Delete { object, uid } => self.delete(object, uid, None).await,
+            Action::DeletePod { pod, uid } => {
+                self.delete(pod, uid, Some(limits::HUNG_GRACE_SECONDS)).await
+            }
+            Action::Signal { pod, uid, .. } => self.signal(pod, uid).await,
+            Action::RemoveAnnotation { of, seen, key } => {
+                self.remove_annotation(of, seen, key).await
+            }
         };
         answer.unwrap_or_else(|failure| Answer::Refused {
             refusal: failure.refusal,
@@ -99,6 +108,10 @@ impl<S: Site> Hand<'_, S> {
             self.absorb(of, answer, Source::Answer(asked_at));
             let what = format!("{lost} was sent and is not in the answer");
             return Ok(self.found_outdated(of.kind, true, &what));
+        }
+        if of.kind == ObjectKind::App {
+            let (status, now) = (AppStatus::of(&answer), self.uptime());
+            self.site.memory().note_marks(self.key, &status, now);
         }
         Ok(self.done(of, answer, asked_at, digest))
     }
@@ -225,13 +238,54 @@ impl<S: Site> Hand<'_, S> {
         Ok(accepted(version))
     }
 
-    async fn delete(&self, of: &ObjectRef, uid: &str) -> Result<Answer, Failure> {
-        let options = json!({
+    /// The pod must still be the one that leads: an address may have gone to another one.
+    async fn signal(&self, pod: &ObjectRef, uid: &str) -> Result<Answer, Failure> {
+        let target = || {
+            let targets = polls::targets(&self.site.store(), self.key);
+            targets.into_iter().find(|target| target.pod == pod.name && target.uid == uid)
+        };
+        let Some(member) = target() else {
+            return Err(Failure::new(Refusal::Gone, "its pod was replaced, or does not run"));
+        };
+        self.site.signal(&member).await?;
+        let until = self.uptime().after(limits::CONFIRM_WITHIN);
+        self.site.polls().watch_closely(self.key, until);
+        if target().is_none() {
+            return Err(Failure::new(Refusal::AnswerLost, "its pod was replaced meanwhile"));
+        }
+        Ok(accepted(None))
+    }
+
+    async fn remove_annotation(
+        &self,
+        of: &ObjectRef,
+        seen: &str,
+        key: &str,
+    ) -> Result<Answer, Failure> {
+        let mut metadata = self.exactly(of, seen);
+        if let Some(fields) = metadata.as_object_mut() {
+            fields.insert("annotations".to_owned(), json!({ key: null }));
+        }
+        let asked_at = self.uptime();
+        let answer = self.send(of, None, "", Ask::Merge(json!({ "metadata": metadata }))).await?;
+        Ok(self.done(of, answer, asked_at, String::new()))
+    }
+
+    async fn delete(
+        &self,
+        of: &ObjectRef,
+        uid: &str,
+        grace_seconds: Option<u32>,
+    ) -> Result<Answer, Failure> {
+        let mut options = json!({
             "apiVersion": "v1",
             "kind": "DeleteOptions",
             "propagationPolicy": "Background",
             "preconditions": { "uid": uid },
         });
+        if let (Some(seconds), Some(fields)) = (grace_seconds, options.as_object_mut()) {
+            fields.insert("gracePeriodSeconds".to_owned(), seconds.into());
+        }
         let asked_at = self.uptime();
         match self.send(of, None, "", Ask::Delete(options)).await {
             // A Status says that it is gone; the object itself, that it goes.

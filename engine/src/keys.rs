@@ -14,6 +14,11 @@ pub const MANAGED_BY_LABEL: &str = "app.kubernetes.io/managed-by";
 /// Its value.
 pub const MANAGED_BY: &str = "kaspr-operator";
 
+/// What the pods of members carry: the kind of what they were made for.
+const KIND_LABEL: &str = "kaspr.io/kind";
+/// What they carry besides: the name of their app.
+const CLUSTER_LABEL: &str = "kaspr.io/cluster";
+
 /// The names of an app's children, by role.
 #[expect(missing_docs, reason = "one field for each role")]
 pub struct ChildNames {
@@ -51,7 +56,8 @@ fn suffixes(kind: ObjectKind) -> &'static [&'static str] {
         | ObjectKind::Table
         | ObjectKind::WebView
         | ObjectKind::Task
-        | ObjectKind::Join => &[],
+        | ObjectKind::Join
+        | ObjectKind::Pod => &[],
     }
 }
 
@@ -68,7 +74,8 @@ pub fn definition_name(kind: ObjectKind, component: &str) -> Option<String> {
         | ObjectKind::ConfigMap
         | ObjectKind::Service
         | ObjectKind::StatefulSet
-        | ObjectKind::Autoscaler => return None,
+        | ObjectKind::Autoscaler
+        | ObjectKind::Pod => return None,
     };
     Some(format!("{component}-{suffix}"))
 }
@@ -86,6 +93,10 @@ pub fn keys_of(kind: ObjectKind, body: &Value) -> BTreeSet<AppKey> {
     let key = |app: &str| AppKey::new(namespace, app);
     if kind == ObjectKind::App {
         return [key(name)].into();
+    }
+    if kind == ObjectKind::Pod {
+        let app = object::label(body, CLUSTER_LABEL).unwrap_or_default();
+        return [key(app)].into();
     }
     let label = object::label(body, APP_LABEL).unwrap_or_default();
     if kind.is_component() {
@@ -114,12 +125,12 @@ pub fn concerns_us(kind: ObjectKind, body: &Value) -> bool {
 
 /// The label selector under which a kind is watched.
 pub fn selector(kind: ObjectKind) -> Option<String> {
-    is_labelled(kind).then(|| format!("{MANAGED_BY_LABEL}={MANAGED_BY}"))
+    selected(kind).map(|(label, value)| format!("{label}={value}"))
 }
 
 /// Whether the [`selector`] of a kind selects this object.
 pub fn is_selected(kind: ObjectKind, body: &Value) -> bool {
-    !is_labelled(kind) || object::label(body, MANAGED_BY_LABEL) == Some(MANAGED_BY)
+    selected(kind).is_none_or(|(label, value)| object::label(body, label) == Some(value))
 }
 
 /// Whether the watch of this kind delivers this object, and it is worth keeping.
@@ -127,8 +138,21 @@ pub fn is_watched(kind: ObjectKind, body: &Value) -> bool {
     is_selected(kind, body) && concerns_us(kind, body)
 }
 
-fn is_labelled(kind: ObjectKind) -> bool {
-    matches!(kind, ObjectKind::ServiceAccount | ObjectKind::ConfigMap | ObjectKind::Service)
+fn selected(kind: ObjectKind) -> Option<(&'static str, &'static str)> {
+    match kind {
+        ObjectKind::ServiceAccount | ObjectKind::ConfigMap | ObjectKind::Service => {
+            Some((MANAGED_BY_LABEL, MANAGED_BY))
+        }
+        ObjectKind::Pod => Some((KIND_LABEL, ObjectKind::App.kind())),
+        ObjectKind::App
+        | ObjectKind::Agent
+        | ObjectKind::Table
+        | ObjectKind::WebView
+        | ObjectKind::Task
+        | ObjectKind::Join
+        | ObjectKind::StatefulSet
+        | ObjectKind::Autoscaler => None,
+    }
 }
 
 #[cfg(test)]

@@ -17,9 +17,11 @@ pub mod memory;
 pub mod object;
 pub mod outdated;
 pub mod pass;
+pub mod polls;
 pub mod request;
 pub mod schedule;
 pub mod site;
+pub mod worker;
 
 pub use pass::{Passed, pass};
 pub use site::Site;

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use kaspr_core::Settings;
 use kaspr_core::key::{AppKey, ObjectKind};
+use kaspr_core::marks::Marks;
 use kaspr_core::outcome::Outcomes;
+use kaspr_core::poll::Polls;
 use kaspr_core::seen::Seen;
 use kaspr_core::snapshot::{ChildFacts, ComponentFacts, Edits, ListFacts, Snapshot, VERSION};
 use kaspr_core::time::Now;
@@ -30,6 +32,18 @@ pub struct Look {
     stateful_set: Text,
     autoscaler: Text,
     config_maps: Texts,
+    pods: Texts,
+}
+
+/// What a process knows beside its cache, as far as it concerns one key.
+#[derive(Clone, Debug, Default)]
+pub struct Known {
+    /// Its own name.
+    pub process: String,
+    /// What came of its actions.
+    pub outcomes: Outcomes,
+    /// What the members answered.
+    pub polls: Polls,
 }
 
 impl Look {
@@ -51,17 +65,14 @@ impl Look {
             stateful_set: one(ObjectKind::StatefulSet, &names.stateful_set),
             autoscaler: one(ObjectKind::Autoscaler, &names.autoscaler),
             config_maps: config_maps(store, key, &names),
+            pods: all(store, key, ObjectKind::Pod, store.names(key, ObjectKind::Pod)),
         }
     }
 
-    /// The same as a snapshot of `key`.
-    pub fn snapshot(
-        self,
-        key: &AppKey,
-        now: Now,
-        settings: &Settings,
-        outcomes: Outcomes,
-    ) -> Snapshot {
+    /// The same as a snapshot of `key`. Since when things are so is for [`Memory::date`] to say.
+    ///
+    /// [`Memory::date`]: crate::memory::Memory::date
+    pub fn snapshot(self, key: &AppKey, now: Now, settings: &Settings, known: Known) -> Snapshot {
         let [agents, tables, web_views, tasks, joins] = self.components.map(parse_all);
         let app_read_at = self.app.present().and_then(|app| app.read_at);
         let app_seen_at = self.app.present().map(|app| app.seen_at);
@@ -70,6 +81,7 @@ impl Look {
             key: key.clone(),
             now,
             settings: settings.clone(),
+            process: known.process,
             app: self.app.map(|app| parse(&app.text)),
             app_read_at,
             app_seen_at,
@@ -83,8 +95,12 @@ impl Look {
                 stateful_set: parse_one(self.stateful_set),
                 autoscaler: parse_one(self.autoscaler),
                 config_maps: parse_all(self.config_maps),
+                pods: parse_all(self.pods),
             },
-            outcomes,
+            polls: known.polls,
+            marks: Marks::new(),
+            terminations_elsewhere: 0,
+            outcomes: known.outcomes,
         }
     }
 }
@@ -157,7 +173,7 @@ mod tests {
 
     fn snapshot(store: &Store, name: &str) -> Snapshot {
         let (key, now) = (AppKey::new("n", name), Now { wall: Timestamp::UNIX_EPOCH, uptime: AT });
-        Look::at(store, &key).snapshot(&key, now, &Settings::default(), Outcomes::new())
+        Look::at(store, &key).snapshot(&key, now, &Settings::default(), Known::default())
     }
 
     fn store(objects: Vec<(ObjectKind, Value)>) -> Store {

@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 
 use kaspr_core::key::AppKey;
+use kaspr_core::marks::{self, Marks};
 use kaspr_core::memo::Memo;
 use kaspr_core::outcome::{Answer, Outcome, Outcomes, Refusal};
 use kaspr_core::plan::Plan;
+use kaspr_core::snapshot::Snapshot;
+use kaspr_core::status::AppStatus;
 use kaspr_core::time::Uptime;
 use kaspr_effects::Sent;
 
@@ -14,12 +17,48 @@ use kaspr_effects::Sent;
 pub struct Memory {
     outcomes: BTreeMap<AppKey, Outcomes>,
     memos: BTreeMap<AppKey, Memo>,
+    /// Since when this process knows what is dated in the statuses.
+    marks: BTreeMap<AppKey, Marks>,
+    /// How many members of each app are in replacement, as its status said last.
+    in_flight: BTreeMap<AppKey, u32>,
 }
 
 impl Memory {
     /// The outcomes for `key`.
     pub fn of(&self, key: &AppKey) -> Outcomes {
         self.outcomes.get(key).cloned().unwrap_or_default()
+    }
+
+    /// Takes note of the status in a look, and adds to the look since when what is dated there is known,
+    /// and how many members of other apps are in replacement.
+    pub fn date(&mut self, snapshot: &mut Snapshot) {
+        let status = snapshot.app.present().map(AppStatus::of).unwrap_or_default();
+        let key = &snapshot.key;
+        self.note_marks(key, &status, snapshot.now.uptime);
+        snapshot.marks = self.marks.get(key).cloned().unwrap_or_default();
+        let count = u32::try_from(status.memory.terminations.len()).unwrap_or(u32::MAX);
+        let others = self.in_flight.iter().filter(|(of, _)| *of != key);
+        snapshot.terminations_elsewhere =
+            others.map(|(_, count)| *count).fold(0, u32::saturating_add);
+        if count == 0 {
+            self.in_flight.remove(key);
+        } else {
+            self.in_flight.insert(key.clone(), count);
+        }
+    }
+
+    /// Takes note of a status that stands now: the answer to a write of ours need not wait for a look.
+    pub fn note_marks(&mut self, key: &AppKey, status: &AppStatus, now: Uptime) {
+        let marks = self.marks.entry(key.clone()).or_default();
+        marks::note(marks, status, now);
+        if marks.is_empty() {
+            self.marks.remove(key);
+        }
+    }
+
+    /// How many members of all apps are in replacement.
+    pub fn in_flight(&self) -> u32 {
+        self.in_flight.values().copied().fold(0, u32::saturating_add)
     }
 
     /// Lends the memo of the last decision about `key`.
@@ -44,7 +83,8 @@ impl Memory {
             let id = action.id();
             let before = outcomes.get(&id).filter(|before| is_alike(&before.answer, answer));
             let attempts = before.map_or(1, |before| before.attempts.saturating_add(1));
-            outcomes.insert(id, Outcome { at, attempts, answer: answer.clone() });
+            let (of, answer) = (action.detail().to_owned(), answer.clone());
+            outcomes.insert(id, Outcome { at, attempts, of, answer });
         }
     }
 
@@ -61,6 +101,8 @@ impl Memory {
     pub fn forget(&mut self, key: &AppKey) {
         self.outcomes.remove(key);
         self.memos.remove(key);
+        self.marks.remove(key);
+        self.in_flight.remove(key);
     }
 }
 

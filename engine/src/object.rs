@@ -4,13 +4,14 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use kaspr_core::key::ObjectKind;
 use kaspr_core::mask;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// The object as caches keep it: with `apiVersion` and `kind` (items of a list lack them), without
 /// managed fields, the last applied configuration, binary data and figures that change by themselves.
-pub fn trimmed(kind: ObjectKind, mut body: Value) -> Value {
+pub fn trimmed(kind: ObjectKind, body: Value) -> Value {
+    let mut body = if kind == ObjectKind::Pod { pod(&body) } else { body };
     drop_unread(&mut body);
     if let Some(object) = body.as_object_mut() {
         object.entry("apiVersion").or_insert_with(|| kind.api_version().into());
@@ -26,6 +27,48 @@ pub fn trimmed(kind: ObjectKind, mut body: Value) -> Value {
         }
     }
     body
+}
+
+/// What is read of a pod: who it is, whose, how it does, and where its worker listens. Nothing of its
+/// environment, which may hold secrets.
+fn pod(body: &Value) -> Value {
+    let at = |path: &str| body.pointer(path).cloned().unwrap_or_default();
+    let list = |path: &str| body.pointer(path).and_then(Value::as_array).into_iter().flatten();
+    let is_named = |value: &Value, field: &str, name: &str| {
+        value.get(field).and_then(Value::as_str) == Some(name)
+    };
+    let ready: Vec<Value> = list("/status/conditions")
+        .filter(|condition| is_named(condition, "type", "Ready"))
+        .map(|condition| json!({ "type": "Ready", "status": condition.get("status") }))
+        .collect();
+    let port = list("/spec/containers")
+        .filter(|container| is_named(container, "name", "kaspr"))
+        .filter_map(|container| container.get("ports").and_then(Value::as_array))
+        .flatten()
+        .find(|port| is_named(port, "name", "http"))
+        .and_then(|port| port.get("containerPort"));
+    let mut metadata = Map::new();
+    for field in [
+        "name",
+        "namespace",
+        "uid",
+        "resourceVersion",
+        "labels",
+        "ownerReferences",
+        "creationTimestamp",
+        "deletionTimestamp",
+    ] {
+        if let Some(value) = body.get("metadata").and_then(|metadata| metadata.get(field)) {
+            metadata.insert(field.to_owned(), value.clone());
+        }
+    }
+    json!({
+        "metadata": metadata,
+        "spec": { "httpPort": port },
+        "status": {
+            "phase": at("/status/phase"), "podIP": at("/status/podIP"), "conditions": ready,
+        },
+    })
 }
 
 /// Takes away what is never read.
@@ -114,8 +157,6 @@ fn hash_fields(fields: &Map<String, Value>, hasher: &mut DefaultHasher, except: 
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]

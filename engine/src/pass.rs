@@ -8,7 +8,7 @@ use kaspr_core::time::Uptime;
 use kaspr_effects::{Dropped, Report, interpret};
 
 use crate::hand::Hand;
-use crate::look::Look;
+use crate::look::{Known, Look};
 use crate::schedule::After;
 use crate::site::Site;
 
@@ -46,9 +46,15 @@ pub async fn pass<S: Site>(key: &AppKey, site: &S) -> Passed {
 
 fn look<S: Site>(key: &AppKey, site: &S) -> Snapshot {
     let now = site.now();
-    let outcomes = site.memory().of(key);
+    let known = Known {
+        process: site.process().to_owned(),
+        outcomes: site.memory().of(key),
+        polls: site.polls().of(key),
+    };
     let look = Look::at(&site.store(), key);
-    look.snapshot(key, now, site.settings(), outcomes)
+    let mut snapshot = look.snapshot(key, now, site.settings(), known);
+    site.memory().date(&mut snapshot);
+    snapshot
 }
 
 fn remember<S: Site>(key: &AppKey, plan: &Plan, report: &Report, site: &S) -> After {
@@ -63,6 +69,7 @@ fn remember<S: Site>(key: &AppKey, plan: &Plan, report: &Report, site: &S) -> Af
     memory.keep(key, &report.sent, site.uptime());
     if !exists {
         memory.forget(key);
+        site.polls().forget(key);
         return After::Gone;
     }
     if has_news { After::Again } else { After::WakeUp(plan.wake_up) }

@@ -13,6 +13,7 @@ use crate::cache::{Due, Store};
 use crate::gate::Gate;
 use crate::memory::Memory;
 use crate::outdated::Outdated;
+use crate::polls::{Polls, Target};
 use crate::request::{Call, Failure};
 use crate::schedule::Lane;
 
@@ -20,6 +21,10 @@ use crate::schedule::Lane;
 pub trait Site: Clock + Sync {
     /// Sends one request to the API server, once, within a deadline of its own.
     fn send(&self, call: Call) -> impl Future<Output = Result<Value, Failure>> + Send;
+
+    /// Asks a member for a rebalance, once, within a deadline of its own. It fails in the words of
+    /// the API server: what was surely not sent is `Unreachable`, what may have been is `AnswerLost`.
+    fn signal(&self, member: &Target) -> impl Future<Output = Result<(), Failure>> + Send;
 
     /// True while nobody else can believe to lead.
     fn may_act(&self) -> bool;
@@ -29,6 +34,12 @@ pub trait Site: Clock + Sync {
 
     /// What came of earlier actions.
     fn memory(&self) -> MutexGuard<'_, Memory>;
+
+    /// What the members answered.
+    fn polls(&self) -> MutexGuard<'_, Polls>;
+
+    /// The name of this process: no other has it, also not the one before or after.
+    fn process(&self) -> &str;
 
     /// Whether the API server works.
     fn gate(&self) -> MutexGuard<'_, Gate>;

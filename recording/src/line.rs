@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::io;
 
 use jiff::Timestamp;
+use kaspr_core::poll::Polls;
 use kaspr_core::{AppKey, Now};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -58,6 +59,8 @@ pub(crate) struct LookLine<'a> {
     pub(crate) now: Now,
     #[serde(default)]
     pub(crate) lists: Lists,
+    #[serde(default, skip_serializing_if = "Polls::is_empty")]
+    pub(crate) polls: Polls,
     pub(crate) facts: Digest,
     pub(crate) plan: Digest,
     #[serde(default, borrow)]

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use kaspr_core::action::Action;
+use kaspr_core::marks::Marks;
 use kaspr_core::outcome::{Answer, Outcomes};
+use kaspr_core::poll::Polls;
 use kaspr_core::snapshot::{ChildFacts, ComponentFacts, Edits, ListFacts};
 use kaspr_core::{AppKey, Now, ObjectKind, Plan, Seen, Settings, Snapshot, Uptime};
 use serde::{Deserialize, Serialize};
@@ -22,8 +24,8 @@ pub struct Look<'a> {
     pub came: &'a [String],
 }
 
-/// A snapshot without what differs at nearly every look (whose it is, when, and how far the lists
-/// are known), so that an app at rest has the same facts again and again.
+/// A snapshot without what differs at nearly every look (whose it is, when, how far the lists
+/// are known, and what the members answered), so that an app at rest has the same facts again and again.
 ///
 /// It has the defaults of [`Snapshot`]: a fact that an older recording lacks is unknown.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -32,6 +34,8 @@ pub(crate) struct Facts {
     pub(crate) version: u32,
     #[serde(default)]
     settings: Settings,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    process: String,
     #[serde(default)]
     app: Seen<Value>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -44,6 +48,10 @@ pub(crate) struct Facts {
     components: ComponentFacts,
     #[serde(default)]
     children: ChildFacts,
+    #[serde(default, skip_serializing_if = "Marks::is_empty")]
+    marks: Marks,
+    #[serde(default)]
+    terminations_elsewhere: u32,
     #[serde(default)]
     outcomes: Outcomes,
 }
@@ -59,6 +67,7 @@ impl Facts {
             key: _,
             now: _,
             settings,
+            process,
             app,
             app_read_at,
             app_seen_at,
@@ -66,32 +75,41 @@ impl Facts {
             components,
             lists: _,
             children,
+            polls: _,
+            marks,
+            terminations_elsewhere,
             outcomes,
         } = snapshot;
         Self {
             version,
             settings,
+            process,
             app,
             app_read_at,
             app_seen_at,
             edits,
             components,
             children,
+            marks,
+            terminations_elsewhere,
             outcomes,
         }
     }
 
     /// The snapshot that they were taken out of.
-    pub(crate) fn at(self, key: AppKey, now: Now, lists: Lists) -> Snapshot {
+    pub(crate) fn at(self, key: AppKey, now: Now, lists: Lists, polls: Polls) -> Snapshot {
         let Self {
             version,
             settings,
+            process,
             app,
             app_read_at,
             app_seen_at,
             edits,
             components,
             children,
+            marks,
+            terminations_elsewhere,
             outcomes,
         } = self;
         Snapshot {
@@ -99,6 +117,7 @@ impl Facts {
             key,
             now,
             settings,
+            process,
             app,
             app_read_at,
             app_seen_at,
@@ -106,6 +125,9 @@ impl Facts {
             components,
             lists,
             children,
+            polls,
+            marks,
+            terminations_elsewhere,
             outcomes,
         }
     }
@@ -119,6 +141,7 @@ pub(crate) fn objects(snapshot: &mut Snapshot) -> Vec<&mut Value> {
         key: _,
         now: _,
         settings: _,
+        process: _,
         app,
         app_read_at: _,
         app_seen_at: _,
@@ -133,13 +156,17 @@ pub(crate) fn objects(snapshot: &mut Snapshot) -> Vec<&mut Value> {
                 stateful_set,
                 autoscaler,
                 config_maps,
+                pods,
             },
+        polls: _,
+        marks: _,
+        terminations_elsewhere: _,
         outcomes,
     } = snapshot;
     let mut places = Vec::new();
     let single = [app, service_account, api_service, headless_service, stateful_set, autoscaler];
     places.extend(single.into_iter().filter_map(present));
-    let several = [agents, tables, web_views, tasks, joins, config_maps];
+    let several = [agents, tables, web_views, tasks, joins, config_maps, pods];
     places.extend(several.into_iter().filter_map(present).flatten());
     for outcome in outcomes.values_mut() {
         match &mut outcome.answer {
@@ -162,7 +189,10 @@ fn body(action: &mut Action) -> Option<&mut Value> {
         | Action::ConfirmStatus { .. }
         | Action::TakeOwnership { .. }
         | Action::Scale { .. }
-        | Action::Delete { .. } => None,
+        | Action::Delete { .. }
+        | Action::DeletePod { .. }
+        | Action::Signal { .. }
+        | Action::RemoveAnnotation { .. } => None,
     }
 }
 

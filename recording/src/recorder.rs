@@ -226,7 +226,7 @@ impl Open {
         for object in objects(&mut snapshot) {
             *object = self.refer(object)?;
         }
-        let lists = snapshot.lists.clone();
+        let (lists, polls) = (snapshot.lists.clone(), snapshot.polls.clone());
         let facts = serde_json::to_vec(&Facts::of(snapshot))?;
         let mut plan = look.plan.clone();
         for body in bodies(&mut plan) {
@@ -236,6 +236,7 @@ impl Open {
             key: look.snapshot.key.clone(),
             now: look.snapshot.now,
             lists,
+            polls,
             facts: self.keep(Content::Facts, &facts)?,
             plan: self.keep(Content::Plan, &serde_json::to_vec(&plan)?)?,
             decision: look.decision.into(),

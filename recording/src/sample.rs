@@ -53,7 +53,12 @@ fn look(number: u64) -> Owned {
         }));
         let map = ObjectRef::new(ObjectKind::ConfigMap, "shop", "orders-app-config");
         let found = Some(json!({ "metadata": { "name": "orders-app-config", "uid": "2" } }));
-        let outcome = Outcome { at: Uptime(59_000), attempts: 1, answer: Answer::Exists { found } };
+        let outcome = Outcome {
+            at: Uptime(59_000),
+            attempts: 1,
+            of: String::new(),
+            answer: Answer::Exists { found },
+        };
         snapshot.outcomes.insert(Action::id_of("Create", &map), outcome);
     }
     let plan = decide(&snapshot);

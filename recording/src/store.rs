@@ -63,14 +63,15 @@ impl Store {
     /// Builds the snapshot of a look. What is as it was in the last one of the same app is taken
     /// from there: at rest nothing is built at all.
     pub(crate) fn build(&mut self, look: LookLine<'_>) -> Result<(), String> {
-        let LookLine { key, now, lists, facts: digest, plan: _, decision: _, came: _ } = look;
+        let LookLine { key, now, lists, polls, facts: digest, .. } = look;
         if let Some(built) = self.snapshots.get_mut(&key).filter(|built| built.facts == digest) {
             built.snapshot.now = now;
             built.snapshot.lists = lists;
+            built.snapshot.polls = polls;
             return Ok(());
         }
         let facts = self.facts.get(&digest).ok_or_else(|| missing(Content::Facts, digest))?;
-        let mut snapshot = facts.clone().at(key.clone(), now, lists);
+        let mut snapshot = facts.clone().at(key.clone(), now, lists, polls);
         let mut last = self.snapshots.remove(&key).map(Built::apart).unwrap_or_default();
         let mut names = Vec::new();
         for place in objects(&mut snapshot) {

@@ -177,6 +177,35 @@ pub struct RunArgs {
     /// How long edits must have been quiet before pods are replaced
     #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = duration)]
     pub settle: Duration,
+    /// What is done about members.
+    #[command(flatten)]
+    pub members: MemberArgs,
+}
+
+/// How members are asked, replaced and rebalanced; docs/members.md explains each.
+#[derive(Clone, Debug, Args)]
+pub struct MemberArgs {
+    /// The pause between two rounds of asking the members of an app [env: MEMBER_POLL_INTERVAL_SECONDS] [default: 30s]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub member_poll_interval: Option<Duration>,
+    /// Ask members by the names of their headless Service, not by the addresses of their pods
+    #[arg(long)]
+    pub members_by_name: bool,
+    /// After how many seconds in a rebalance a member counts as hung [env: HUNG_REBALANCING_THRESHOLD_SECONDS] [default: 300]
+    #[arg(long, value_name = "SECONDS")]
+    pub hung_threshold: Option<u32>,
+    /// How many thresholds all members must have been stuck together before any is replaced
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub group_stall_factor: u32,
+    /// Let more than half of an app's members be in replacement, up to five, as the Python operator did
+    #[arg(long)]
+    pub replace_majority: bool,
+    /// Members of all apps that may be in replacement at once; 0 for any number
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub replacements_max: u32,
+    /// The pause after one attempt at a rebalance before the next
+    #[arg(long, value_name = "DURATION", default_value = "1m", value_parser = duration)]
+    pub rebalance_cooldown: Duration,
 }
 
 /// What to record.

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use kaspr_core::{AppKey, ObjectKind, Outcomes, Settings, Snapshot, Unseen};
+use kaspr_core::{AppKey, ObjectKind, Settings, Snapshot, Unseen};
 use kaspr_effects::Clock;
 use kaspr_engine::cache::Scope;
-use kaspr_engine::look::Look;
+use kaspr_engine::look::{Known, Look};
 use kube::Client;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -74,5 +74,5 @@ pub async fn glance(
         return Err(Silent { within: limits::FIRST_LISTS_WITHIN.as_secs(), why });
     }
     let look = Look::at(&cache.lock(), key);
-    Ok(look.snapshot(key, clock.now(), settings, Outcomes::new()))
+    Ok(look.snapshot(key, clock.now(), settings, Known::default()))
 }

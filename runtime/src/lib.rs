@@ -12,6 +12,7 @@ pub mod glance;
 pub mod lease;
 pub mod limits;
 pub mod manifest;
+pub mod members;
 pub mod pass;
 pub mod process;
 pub mod queue;

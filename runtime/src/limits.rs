@@ -52,6 +52,33 @@ pub const SWEEP_EVERY: Duration = Duration::from_secs(5);
 /// Passes at the same time. A pass is one app; most of its time it waits for the API server.
 pub const WORKERS: usize = 16;
 
+/// A connection to a member is there within this time.
+pub const MEMBER_CONNECT_WITHIN: Duration = Duration::from_secs(2);
+
+/// One call of a member, connection and body included.
+pub const MEMBER_WITHIN: Duration = Duration::from_secs(5);
+
+/// Calls of members at the same time, of all apps.
+pub const MEMBER_CALLS_MAX: usize = 64;
+
+/// Calls of members of one app at the same time.
+pub const MEMBER_CALLS_PER_APP: usize = 8;
+
+/// Bytes of an answer that are read ahead of its body.
+pub const MEMBER_BUFFER: usize = 16 * 1024;
+
+/// Headers of an answer; a worker sends five.
+pub const MEMBER_HEADERS_MAX: usize = 64;
+
+/// Answers that come within this time are heard together; who takes longer is heard apart.
+pub const MEMBER_ANSWERS_SOON: Duration = Duration::from_millis(300);
+
+/// Members are not asked more often than this, whatever the flag says.
+pub const MEMBER_INTERVAL_MIN: Duration = Duration::from_millis(100);
+
+/// How often apps that are new, gone or watched closely are looked for.
+pub const MEMBER_LOOK_EVERY: Duration = Duration::from_millis(500);
+
 /// A lease lasts so long without renewal (the Kubernetes components' default).
 pub const LEASE_DURATION: Duration = Duration::from_secs(15);
 

@@ -11,6 +11,7 @@ use kaspr_engine::cache::{Due, Store};
 use kaspr_engine::gate::Gate;
 use kaspr_engine::memory::Memory;
 use kaspr_engine::outdated::Outdated;
+use kaspr_engine::polls::{Polls, Target};
 use kaspr_engine::request::{Call, Failure};
 use kaspr_engine::schedule::Lane;
 use serde_json::Value;
@@ -19,6 +20,7 @@ use crate::api::Api;
 use crate::cache::Cache;
 use crate::clock::ProcessClock;
 use crate::lease::Term;
+use crate::members::client::Client;
 use crate::queue::Queue;
 use crate::sensors::fact::OldDefinitionFact;
 use crate::sensors::{Fact, Tell};
@@ -44,6 +46,10 @@ pub struct Process {
     pub acts: bool,
     /// Hears what happened.
     pub tell: Tell,
+    /// Asks members.
+    pub members: Client,
+    /// The name of this process, like no other.
+    pub identity: String,
     /// The time.
     pub clock: ProcessClock,
     /// What the process keeps in mind.
@@ -54,6 +60,7 @@ pub struct Process {
 #[derive(Debug, Default)]
 pub struct Mind {
     memory: Mutex<Memory>,
+    polls: Mutex<Polls>,
     gate: Mutex<Gate>,
     outdated: Mutex<Outdated>,
 }
@@ -69,6 +76,10 @@ impl Site for Process {
         self.api.send(call).await
     }
 
+    async fn signal(&self, member: &Target) -> Result<(), Failure> {
+        self.members.rebalance(member).await
+    }
+
     fn may_act(&self) -> bool {
         self.acts && self.term.holds(self.clock.now())
     }
@@ -79,6 +90,14 @@ impl Site for Process {
 
     fn memory(&self) -> MutexGuard<'_, Memory> {
         lock(&self.mind.memory)
+    }
+
+    fn polls(&self) -> MutexGuard<'_, Polls> {
+        lock(&self.mind.polls)
+    }
+
+    fn process(&self) -> &str {
+        &self.identity
     }
 
     fn gate(&self) -> MutexGuard<'_, Gate> {

@@ -41,13 +41,15 @@ pub enum Deed {
     Scale,
     /// It is taken away.
     Delete,
+    /// An annotation by which a person asked for something is taken away.
+    Answer,
 }
 
 /// What is done with objects of a kind. A kind that is not here does not compile.
 pub fn deeds(kind: ObjectKind) -> &'static [Deed] {
-    use Deed::{Confirm, Delete, Keep, Scale, TakeOwnership, Watch, WriteStatus};
+    use Deed::{Answer, Confirm, Delete, Keep, Scale, TakeOwnership, Watch, WriteStatus};
     match kind {
-        ObjectKind::App => &[Watch, WriteStatus, Confirm],
+        ObjectKind::App => &[Watch, WriteStatus, Confirm, Answer],
         ObjectKind::Agent
         | ObjectKind::Table
         | ObjectKind::WebView
@@ -56,20 +58,23 @@ pub fn deeds(kind: ObjectKind) -> &'static [Deed] {
         ObjectKind::ServiceAccount | ObjectKind::Service => &[Watch, Keep, TakeOwnership],
         ObjectKind::ConfigMap | ObjectKind::Autoscaler => &[Watch, Keep, TakeOwnership, Delete],
         ObjectKind::StatefulSet => &[Watch, Keep, TakeOwnership, Scale],
+        ObjectKind::Pod => &[Watch, Delete],
     }
 }
 
 impl Deed {
-    /// What carrying out an action is.
-    pub fn of(action: &Action) -> Self {
-        match action {
+    /// What carrying out an action asks of the API server; nothing, if it asks a member.
+    pub fn of(action: &Action) -> Option<Self> {
+        Some(match action {
             Action::PatchStatus { .. } => Self::WriteStatus,
             Action::ConfirmStatus { .. } => Self::Confirm,
             Action::Apply { .. } | Action::Roll { .. } => Self::Keep,
             Action::TakeOwnership { .. } => Self::TakeOwnership,
             Action::Scale { .. } => Self::Scale,
-            Action::Delete { .. } => Self::Delete,
-        }
+            Action::Delete { .. } | Action::DeletePod { .. } => Self::Delete,
+            Action::Signal { .. } => return None,
+            Action::RemoveAnnotation { .. } => Self::Answer,
+        })
     }
 
     /// Its requests: the verb, and what follows the name of the resource.
@@ -85,6 +90,7 @@ impl Deed {
             Self::TakeOwnership => &[("get", ""), ("patch", "")],
             Self::Scale => &[("patch", "/scale")],
             Self::Delete => &[("delete", "")],
+            Self::Answer => &[("patch", "")],
         }
     }
 }
@@ -134,14 +140,16 @@ mod tests {
         let rights: BTreeSet<Right> = where_apps_are().into_iter().chain(at_home()).collect();
         let verbs: BTreeSet<&str> = rights.iter().map(|right| right.verb).collect();
         assert_eq!(verbs, BTreeSet::from(["create", "delete", "get", "list", "patch", "watch"]));
-        for absent in ["secrets", "pods", "pods/exec", "persistentvolumeclaims", "namespaces"] {
+        for absent in ["secrets", "pods/exec", "pods/log", "persistentvolumeclaims", "namespaces"] {
             assert!(rights.iter().all(|right| right.resource != absent), "{absent}");
         }
         let deletes = rights.iter().filter(|right| right.verb == "delete");
         let deletes: Vec<&str> = deletes.map(|right| right.resource.as_str()).collect();
-        assert_eq!(deletes, ["configmaps", "horizontalpodautoscalers"]);
+        assert_eq!(deletes, ["configmaps", "pods", "horizontalpodautoscalers"]);
         let specs = |right: &&Right| right.group == "kaspr.io" && !right.resource.contains('/');
         let verbs: BTreeSet<&str> = rights.iter().filter(specs).map(|right| right.verb).collect();
-        assert_eq!(verbs, BTreeSet::from(["get", "list", "watch"]), "specs belong to people");
+        // A patch takes away the annotation that asks for a rebalance.
+        let expected = BTreeSet::from(["get", "list", "patch", "watch"]);
+        assert_eq!(verbs, expected, "specs belong to people");
     }
 }

@@ -28,25 +28,10 @@ pub struct Environment {
     pub pod_namespace: Option<String>,
     /// `LEASE_ENABLED`: whether the lease is asked for.
     pub is_leased: bool,
-    /// What the policies of the members depend on.
-    pub members: MemberSettings,
-}
-
-/// Settings of the members' policies.
-#[derive(Clone, Debug, PartialEq)]
-pub struct MemberSettings {
     /// `STATEFULSET_DELETION_TIMEOUT_SECONDS`.
     pub deletion_timeout: Duration,
-    /// `CLIENT_STATUS_CHECK_ENABLED`.
-    pub is_polled: bool,
-    /// `CLIENT_STATUS_CHECK_TIMEOUT_SECONDS`.
+    /// `CLIENT_STATUS_CHECK_TIMEOUT_SECONDS`: how long one round of polls of one app may take.
     pub poll_timeout: Duration,
-    /// `AUTO_REBALANCE_ENABLED`.
-    pub is_rebalanced: bool,
-    /// `HUNG_MEMBER_DETECTION_ENABLED`.
-    pub is_hung_detected: bool,
-    /// `HUNG_REBALANCING_THRESHOLD_SECONDS`.
-    pub hung_after: Duration,
 }
 
 /// A variable that cannot be taken as it is.
@@ -91,6 +76,21 @@ impl Environment {
                 1..=1800,
             )?,
             image_registry: from.registry()?,
+            polls_members: from.flag("CLIENT_STATUS_CHECK_ENABLED", default.polls_members)?,
+            poll_interval_millis: from
+                .number(
+                    "MEMBER_POLL_INTERVAL_SECONDS",
+                    default.poll_interval_millis / 1_000,
+                    1..=3_600,
+                )?
+                .saturating_mul(1_000),
+            replaces_hung: from.flag("HUNG_MEMBER_DETECTION_ENABLED", default.replaces_hung)?,
+            hung_threshold_seconds: from.number(
+                "HUNG_REBALANCING_THRESHOLD_SECONDS",
+                default.hung_threshold_seconds,
+                1..=i64::from(u32::MAX),
+            )?,
+            rebalances: from.flag("AUTO_REBALANCE_ENABLED", default.rebalances)?,
             ..default
         };
         Ok(Self {
@@ -99,24 +99,10 @@ impl Environment {
             namespace: from.text("KOPF_RUN_NAMESPACE").map(str::to_owned),
             pod_namespace: from.text("POD_NAMESPACE").map(str::to_owned),
             is_leased: from.flag("LEASE_ENABLED", true)?,
-            members: MemberSettings::read(from)?,
-        })
-    }
-}
-
-impl MemberSettings {
-    fn read(from: &Variables) -> Result<Self, BadVariable> {
-        let seconds = |name, default, least| {
-            from.number(name, default, least..=u32::MAX)
-                .map(|number: u32| Duration::from_secs(u64::from(number)))
-        };
-        Ok(Self {
-            deletion_timeout: seconds("STATEFULSET_DELETION_TIMEOUT_SECONDS", 5, 0)?,
-            is_polled: from.flag("CLIENT_STATUS_CHECK_ENABLED", true)?,
+            deletion_timeout: from
+                .number("STATEFULSET_DELETION_TIMEOUT_SECONDS", 5, 0..=u32::MAX)
+                .map(|seconds| Duration::from_secs(u64::from(seconds)))?,
             poll_timeout: from.poll_timeout()?,
-            is_rebalanced: from.flag("AUTO_REBALANCE_ENABLED", true)?,
-            is_hung_detected: from.flag("HUNG_MEMBER_DETECTION_ENABLED", true)?,
-            hung_after: seconds("HUNG_REBALANCING_THRESHOLD_SECONDS", 300, 1)?,
         })
     }
 }
@@ -238,8 +224,8 @@ mod tests {
         let environment = read(&[("METRICS_PORT", ""), ("AUTO_REBALANCE_ENABLED", " ")]).unwrap();
         assert_eq!(environment.metrics_port, METRICS_PORT);
         assert_eq!(environment.settings, Settings::default());
-        assert!(environment.members.is_rebalanced && environment.is_leased);
-        assert_eq!(environment.members.hung_after, Duration::from_mins(5));
+        assert!(environment.is_leased);
+        assert_eq!(environment.poll_timeout, Duration::from_secs(15));
     }
 
     #[test]
@@ -253,7 +239,7 @@ mod tests {
             ("0", false),
         ] {
             let environment = read(&[("AUTO_REBALANCE_ENABLED", text)]).unwrap();
-            assert_eq!(environment.members.is_rebalanced, expected, "{text}");
+            assert_eq!(environment.settings.rebalances, expected, "{text}");
         }
         let error = read(&[("AUTO_REBALANCE_ENABLED", "disabled")]).unwrap_err();
         assert_eq!(

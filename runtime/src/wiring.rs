@@ -22,6 +22,8 @@ use crate::clock::ProcessClock;
 use crate::dispatch::Dispatch;
 use crate::lease::{Follow, Keeper, LeaseSettings, Term};
 use crate::limits;
+use crate::members::Poller;
+use crate::members::client::Client as MemberClient;
 use crate::pass::Decisions;
 use crate::process::{Mind, Process};
 use crate::queue::Queue;
@@ -47,8 +49,19 @@ pub struct Options {
     pub lasts: Option<Duration>,
     /// Who this process is.
     pub identity: String,
+    /// How members are asked.
+    pub members: MemberOptions,
     /// Where looks are recorded, if they are.
     pub record: Option<recording::Target>,
+}
+
+/// How members are asked.
+#[derive(Clone, Debug)]
+pub struct MemberOptions {
+    /// How long one round of one app may take.
+    pub round_within: Duration,
+    /// By the names that the headless Service gives them, not by the addresses of their pods.
+    pub by_name: bool,
 }
 
 /// What is done with a decision.
@@ -148,6 +161,10 @@ pub async fn run(client: Client, options: Options) -> Result<(), RunError> {
         let watch = Watch::new(kind, scope, client.clone(), sink, bell);
         parts.spawn(watch.run(stops.rest.clone()));
     }
+    if options.settings.polls_members && process.acts {
+        let poller = Poller::new(Arc::clone(&process), options.members.round_within);
+        parts.spawn(poller.run(stops.keys.clone()));
+    }
     let lease = options.work.lease();
     let keeper = lease.map(|settings| keep(settings, &client, &process, &stops.lease));
     let decisions = Arc::new(Decisions::of(&options.identity));
@@ -222,6 +239,8 @@ fn process(client: &Client, options: &Options, tell: &Tell, clock: ProcessClock)
         is_recorded: options.record.is_some(),
         acts: matches!(options.work, Work::Act(_)),
         tell: tell.clone(),
+        members: MemberClient { by_name: options.members.by_name },
+        identity: options.identity.clone(),
         clock,
         mind: Mind::default(),
     }

@@ -1,7 +1,8 @@
 //! The cluster around the operator: the API server, the controllers and the node, on one clock.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use kaspr_core::ObjectKind;
 use kaspr_engine::chance::Chance;
 use kaspr_engine::request::{Ask, Call, collection};
 use serde_json::{Value, json};
@@ -75,6 +76,10 @@ pub struct Cluster {
     now: Instant,
     kubelet: Kubelet,
     members: Members,
+    /// The signals of operators that arrived.
+    signals: Vec<Signalled>,
+    /// Since when members are ill, by namespace and pod.
+    ailing: BTreeMap<(String, String), Instant>,
     /// Up to where the controllers have seen changes.
     controlled: u64,
     autoscaled: Instant,
@@ -82,6 +87,42 @@ pub struct Cluster {
     forbidden: BTreeSet<String>,
     /// Kinds that operators cannot list.
     hidden: BTreeSet<String>,
+}
+
+/// A signal of an operator that arrived, and the app at that moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signalled {
+    /// The name of the app.
+    pub app: String,
+    /// Its uid.
+    pub uid: String,
+    /// The attempt that its status names.
+    pub generation: i64,
+    /// Which one of that generation.
+    pub n: i64,
+    /// Whether every wanted member was Ready, on the newest revision.
+    pub is_ready: bool,
+}
+
+impl Signalled {
+    fn now(server: &Server, namespace: &str, pod: &str) -> Option<Self> {
+        let pod = server.get(Resource::POD, namespace, pod)?;
+        let name = pod["metadata"]["labels"]["kaspr.io/cluster"].as_str()?;
+        let app = server.get(Resource::Watched(ObjectKind::App), namespace, name)?;
+        let set = Resource::Watched(ObjectKind::StatefulSet);
+        let set = server.get(set, namespace, &format!("{name}-app"))?;
+        let (status, rebalance) = (&set["status"], &app["status"]["rebalance"]);
+        let wanted = &set["spec"]["replicas"];
+        let is_ready = status["currentRevision"] == status["updateRevision"]
+            && ["readyReplicas", "updatedReplicas"].iter().all(|field| status[field] == *wanted);
+        Some(Self {
+            app: name.to_owned(),
+            uid: app["metadata"]["uid"].as_str()?.to_owned(),
+            generation: rebalance["generation"].as_i64().unwrap_or_default(),
+            n: rebalance["attempt"]["n"].as_i64().unwrap_or_default(),
+            is_ready,
+        })
+    }
 }
 
 /// How operators name themselves to the server.
@@ -97,6 +138,8 @@ impl Cluster {
             now,
             kubelet: Kubelet::default(),
             members: Members::default(),
+            signals: Vec::new(),
+            ailing: BTreeMap::new(),
             controlled: 0,
             autoscaled: now,
             forbidden: BTreeSet::new(),
@@ -198,8 +241,28 @@ impl Cluster {
         self.members.ask((namespace, pod), ask, self.now)
     }
 
+    /// A signal of an operator, which takes its time; what the app looked like when it arrived is kept.
+    pub(crate) fn signal_as_operator(&mut self, namespace: &str, pod: &str) -> MemberAnswer {
+        self.pass_until(self.now.after(self.timings.request));
+        self.signals.extend(Signalled::now(&self.server, namespace, pod));
+        self.ask_member(namespace, pod, MemberAsk::Rebalance)
+    }
+
+    /// The signals of operators that arrived so far.
+    pub fn signals(&self) -> &[Signalled] {
+        &self.signals
+    }
+
+    /// Since when the member in a pod is ill, if it ever was.
+    pub fn ailing_since(&self, namespace: &str, pod: &str) -> Option<Instant> {
+        self.ailing.get(&(namespace.to_owned(), pod.to_owned())).copied()
+    }
+
     /// From now on something is wrong with the member in a pod, or nothing is.
     pub fn ail(&mut self, namespace: &str, pod: &str, with: Option<Ailment>) {
+        if with.is_some() {
+            self.ailing.insert((namespace.to_owned(), pod.to_owned()), self.now);
+        }
         self.members.ail((namespace, pod), with, self.now);
     }
 
@@ -231,7 +294,7 @@ impl Cluster {
     }
 }
 
-const AUTOSCALER: Resource = Resource::Watched(kaspr_core::ObjectKind::Autoscaler);
+const AUTOSCALER: Resource = Resource::Watched(ObjectKind::Autoscaler);
 
 fn path_of(place: &Place) -> String {
     let path = collection(&place.resource.api_version(), &place.namespace, place.resource.plural());

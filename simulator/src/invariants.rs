@@ -11,6 +11,8 @@ use crate::controllers::is_going;
 use crate::server::Change;
 use crate::server::resource::Resource;
 
+mod members;
+
 /// One that does not hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
@@ -30,6 +32,7 @@ pub struct Watchman {
     spoken: BTreeMap<String, i64>,
     /// The uids of all apps and components that ever were.
     owners: BTreeSet<String>,
+    members: members::Members,
 }
 
 const SET: Resource = Resource::Watched(ObjectKind::StatefulSet);
@@ -53,8 +56,9 @@ impl Watchman {
                 }
             }
             self.status_never_goes_back(change)?;
+            self.members.look(cluster, change)?;
         }
-        Ok(())
+        self.members.look_at_signals(cluster)
     }
 
     fn note(&mut self, change: &Change) {
@@ -71,7 +75,12 @@ impl Watchman {
         let (resource, _, name) = &change.key;
         let title = || format!("{} {name}", resource.kind());
         let violated = |what| Err(Violation { name: "only_owned_objects_touched", what });
-        if matches!(resource, Resource::Pod | Resource::Claim | Resource::Revision) {
+        // Pods are deleted only; for whom, `members` says.
+        let is_pod = *resource == Resource::POD && change.after.as_deref().is_none_or(is_going);
+        if is_pod {
+            return Ok(());
+        }
+        if matches!(resource, Resource::Claim | Resource::Revision) || *resource == Resource::POD {
             return violated(format!("the operator wrote {}", title()));
         }
         let Some(before) = change.before.as_ref().filter(|_| !resource.is_custom()) else {
@@ -123,7 +132,7 @@ impl Watchman {
 fn no_definition_before_its_pods(cluster: &Cluster, change: &Change) -> Result<(), Violation> {
     let namespace = &change.key.1;
     let mounters =
-        [Resource::Pod, SET].into_iter().flat_map(|resource| cluster.server.all(resource));
+        [Resource::POD, SET].into_iter().flat_map(|resource| cluster.server.all(resource));
     for ((resource, of, name), object) in mounters.filter(|((_, of, _), _)| of == namespace) {
         if is_going(object) || !has_app(cluster, object) {
             continue;
@@ -152,6 +161,6 @@ fn has_app(cluster: &Cluster, object: &Value) -> bool {
     live.is_some_and(|live| !is_going(live))
 }
 
-fn text(object: &Value, pointer: &str) -> String {
+pub(crate) fn text(object: &Value, pointer: &str) -> String {
     object.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
 }

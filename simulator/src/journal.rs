@@ -150,9 +150,13 @@ fn waits(plan: &Plan) -> String {
 fn of_cluster(change: &Change) -> Option<(String, Tone)> {
     let (resource, _, name) = &change.key;
     match (resource, change.before.as_deref(), change.after.as_deref()) {
-        (Resource::Pod, None, Some(_)) => Some((format!("pod {name} is made"), Tone::Act)),
-        (Resource::Pod, Some(_), None) => Some((format!("pod {name} is gone"), Tone::Act)),
-        (Resource::Pod, Some(before), Some(after)) => {
+        (Resource::Watched(ObjectKind::Pod), None, Some(_)) => {
+            Some((format!("pod {name} is made"), Tone::Act))
+        }
+        (Resource::Watched(ObjectKind::Pod), Some(_), None) => {
+            Some((format!("pod {name} is gone"), Tone::Act))
+        }
+        (Resource::Watched(ObjectKind::Pod), Some(before), Some(after)) => {
             if is_going(after) && !is_going(before) {
                 return Some((format!("pod {name} is to go"), Tone::Act));
             }

@@ -47,7 +47,7 @@ impl Kubelet {
         let changed: Vec<Arc<Value>> = server
             .since(self.seen)
             .iter()
-            .filter(|change| change.key.0 == Resource::Pod)
+            .filter(|change| change.key.0 == Resource::POD)
             .filter_map(|change| change.after.clone())
             .collect();
         self.seen = server.version();
@@ -62,7 +62,7 @@ impl Kubelet {
             return;
         }
         let pods: Vec<Arc<Value>> =
-            server.all(Resource::Pod).map(|(_, pod)| Arc::clone(pod)).collect();
+            server.all(Resource::POD).map(|(_, pod)| Arc::clone(pod)).collect();
         let mut client = Client { server, agent: "kubelet" };
         for pod in pods {
             let uid = text(&pod, "uid");
@@ -96,7 +96,7 @@ impl Kubelet {
             let options = json!({
                 "gracePeriodSeconds": 0, "preconditions": { "uid": pod["metadata"]["uid"] },
             });
-            return client.delete(Resource::Pod, pod, options);
+            return client.delete(Resource::POD, pod, options);
         }
         let is_running = pod["status"]["phase"] == "Running";
         let mut status = json!({
@@ -108,6 +108,6 @@ impl Kubelet {
             let [_, high, mid, low] = self.addresses.to_be_bytes();
             status["podIP"] = json!(format!("10.{}.{mid}.{low}", 100 + u32::from(high)));
         }
-        client.merge(Resource::Pod, pod, "/status", json!({ "status": status }));
+        client.merge(Resource::POD, pod, "/status", json!({ "status": status }));
     }
 }

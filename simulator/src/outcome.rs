@@ -21,7 +21,7 @@ pub fn outcome(cluster: &Cluster) -> BTreeMap<String, Value> {
 }
 
 /// What the run, and not the story, decides: identities, versions, times.
-const OF_THE_RUN: [&str; 12] = [
+const OF_THE_RUN: [&str; 24] = [
     "uid",
     "resourceVersion",
     "creationTimestamp",
@@ -34,6 +34,19 @@ const OF_THE_RUN: [&str; 12] = [
     "since",
     "observedGeneration",
     "generation",
+    // Who leads, and how many attempts, strikes and replacements it took.
+    "leader",
+    "podUID",
+    "podCreationTime",
+    "created",
+    "at",
+    "attempts",
+    "by",
+    "round",
+    "owedSince",
+    "replacements",
+    "stuckFor",
+    "topics",
 ];
 
 fn normal(value: &Value) -> Value {

@@ -1,7 +1,9 @@
 //! One process of the operator in the simulated cluster: the production engine behind [`Site`].
 
+mod members;
 mod watches;
 
+use std::collections::BTreeMap;
 use std::future::{pending, poll_fn};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,7 +13,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use kaspr_core::outcome::Refusal;
 use kaspr_core::time::{Now, Uptime};
-use kaspr_core::{ObjectKind, Settings};
+use kaspr_core::{AppKey, ObjectKind, Settings};
 use kaspr_effects::Clock;
 use kaspr_engine::Site;
 use kaspr_engine::cache::{Due, Scope, Store};
@@ -19,6 +21,7 @@ use kaspr_engine::feed::Feed;
 use kaspr_engine::gate::Gate;
 use kaspr_engine::memory::Memory;
 use kaspr_engine::outdated::Outdated;
+use kaspr_engine::polls::{Polls, Target};
 use kaspr_engine::request::{Ask, Call, Failure};
 use kaspr_engine::schedule::{After, Lane, Schedule, Taken};
 use serde_json::Value;
@@ -64,6 +67,8 @@ impl Ground {
 #[derive(Debug)]
 pub(crate) struct Process {
     pub(crate) name: String,
+    /// No other process has it, also not the one that was here before.
+    identity: String,
     ground: Ground,
     settings: Settings,
     began: Instant,
@@ -72,6 +77,7 @@ pub(crate) struct Process {
     state: Mutex<State>,
     store: Mutex<Store>,
     memory: Mutex<Memory>,
+    polls: Mutex<Polls>,
     gate: Mutex<Gate>,
     outdated: Mutex<Outdated>,
     schedule: Mutex<Schedule>,
@@ -89,6 +95,8 @@ struct State {
     deaf_to_request: Option<u64>,
     /// Watches that list anew, and when.
     relists: Vec<(ObjectKind, Instant)>,
+    /// When the members of each app were asked last.
+    asked: BTreeMap<AppKey, Instant>,
     /// It ended.
     is_dead: bool,
     /// It stands still until then.
@@ -105,6 +113,7 @@ impl Process {
         let began = ground.cluster().now();
         let process = Self {
             name: name.to_owned(),
+            identity: format!("{name}-{}", began.0),
             ground: ground.clone(),
             settings: settings.clone(),
             began,
@@ -112,6 +121,7 @@ impl Process {
             state: Mutex::default(),
             store: Mutex::new(Store::new(scopes.clone(), quiet)),
             memory: Mutex::default(),
+            polls: Mutex::default(),
             gate: Mutex::default(),
             outdated: Mutex::default(),
             schedule: Mutex::new(Schedule::new(began.0)),
@@ -140,6 +150,7 @@ impl Process {
     pub(crate) fn copy(&self, ground: &Ground) -> Arc<Self> {
         Arc::new(Self {
             name: self.name.clone(),
+            identity: self.identity.clone(),
             ground: ground.clone(),
             settings: self.settings.clone(),
             began: self.began,
@@ -147,6 +158,7 @@ impl Process {
             state: copy(&self.state),
             store: copy(&self.store),
             memory: copy(&self.memory),
+            polls: copy(&self.polls),
             gate: copy(&self.gate),
             outdated: copy(&self.outdated),
             schedule: copy(&self.schedule),
@@ -217,7 +229,7 @@ impl Process {
         self.ground.cluster().ask_as_operator(call)
     }
 
-    async fn die(&self) -> Result<Value, Failure> {
+    async fn die<T>(&self) -> Result<T, Failure> {
         self.crash();
         pending().await
     }
@@ -232,8 +244,15 @@ impl Clock for Process {
     }
 }
 
-impl Site for Process {
-    async fn send(&self, call: Call) -> Result<Value, Failure> {
+impl Process {
+    /// Sends something that arrives by `arrive`, unless a fault is due; `refuse` is how the other side
+    /// says no with a code.
+    async fn meet<T>(
+        &self,
+        arrive: impl Fn() -> Result<T, Failure>,
+        refuse: impl Fn(u16) -> Result<T, Failure>,
+        prune: impl Fn() -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
         let fault = {
             let mut trouble = self.ground.trouble();
             trouble.requests += 1;
@@ -242,31 +261,51 @@ impl Site for Process {
         };
         let lost = || Err(Failure::new(Refusal::AnswerLost, "no answer"));
         match fault {
-            None => told(self.arrive(&call)),
+            None => arrive(),
             Some(Fault::CrashBefore) => self.die().await,
             Some(Fault::CrashAfter) => {
-                self.arrive(&call);
+                let _ = arrive();
                 self.die().await
             }
             Some(Fault::Lost) => lost(),
             Some(Fault::AnswerLost) => {
-                self.arrive(&call);
+                let _ = arrive();
                 lost()
             }
-            Some(Fault::Refused(code)) => told(Answer::refused(code, "refused by the simulation")),
-            Some(Fault::Pruned) => {
-                let answer = self.arrive(&pruned(call));
-                told(answer)
-            }
+            Some(Fault::Refused(code)) => refuse(code),
+            Some(Fault::Pruned) => prune(),
             Some(Fault::ClockJumps(seconds)) => {
                 self.wall_is_off.store(seconds, Ordering::Relaxed);
-                told(self.arrive(&call))
+                arrive()
             }
             Some(Fault::Stands(millis)) => {
                 self.stand(millis).await;
-                told(self.arrive(&call))
+                arrive()
             }
         }
+    }
+}
+
+impl Site for Process {
+    async fn send(&self, call: Call) -> Result<Value, Failure> {
+        let arrive = || told(self.arrive(&call));
+        let refuse = |code| told(Answer::refused(code, "refused by the simulation"));
+        let prune = || told(self.arrive(&pruned(call.clone())));
+        self.meet(arrive, refuse, prune).await
+    }
+
+    async fn signal(&self, member: &Target) -> Result<(), Failure> {
+        let arrive = || members::signal(&self.ground, member);
+        let refuse = |code| members::refused(code);
+        self.meet(arrive, refuse, arrive).await
+    }
+
+    fn polls(&self) -> MutexGuard<'_, Polls> {
+        lock(&self.polls)
+    }
+
+    fn process(&self) -> &str {
+        &self.identity
     }
 
     fn may_act(&self) -> bool {

@@ -53,8 +53,8 @@ pub enum Broken {
     Refused(usize, String),
 }
 
-/// Nothing happened for so many milliseconds: longer than any counter waits.
-const REST: u64 = 40_000;
+/// Nothing happened for so many milliseconds: longer than anything waits.
+const REST: u64 = 100_000;
 /// A cluster that is quiet, but whose operators have not heard all, is looked at again after so many.
 const REST_LOOK: u64 = 1_000;
 /// A cluster that is not at rest after so many milliseconds never will be.
@@ -196,7 +196,7 @@ impl<'a> Run<'a> {
 
 /// What each member of an app says of itself.
 fn members(cluster: &mut Cluster, app: &str) -> String {
-    let pods = cluster.server.all(Resource::Pod);
+    let pods = cluster.server.all(Resource::POD);
     let own = pods.filter(|(_, pod)| pod["metadata"]["labels"]["kaspr.io/cluster"] == *app);
     let names: Vec<String> = own.map(|((_, _, name), _)| name.clone()).collect();
     let told = names.iter().map(|name| {

@@ -168,6 +168,11 @@ impl Simulation {
                 return Happened::Quiet;
             }
         }
+        for operator in &self.operators {
+            if operator.is_running() && operator.process.ask_members() {
+                return Happened::Quiet;
+            }
+        }
         for at in 0..self.operators.len() {
             if let Some(happened) = self.turn(at) {
                 return happened;
@@ -232,7 +237,7 @@ impl Simulation {
                 return Some(until);
             }
             let turn = (!process.is_deposed()).then(|| process.next_turn()).flatten();
-            [process.next_hearing(), turn].into_iter().flatten().min()
+            [process.next_hearing(), process.next_asking(), turn].into_iter().flatten().min()
         };
         let next = self.operators.iter().filter_map(of_operator).chain(cluster).min();
         // What is due already happens a moment later: nobody else was due.

@@ -1,13 +1,12 @@
 //! A crash at any moment changes nothing about where things end.
 
 use std::collections::BTreeMap;
-use std::env;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::kit::fixtures::{agent, app, pipeline, table, two_of_each_kind};
-use crate::kit::{Cluster, Operator, Space, alike, differ, e2e, eventually, everything};
+use crate::kit::{Cluster, Operator, Random, Space, alike, differ, e2e, eventually, everything};
 
 const CRASHES: usize = 20;
 
@@ -73,26 +72,4 @@ async fn edit(space: &Space, round: usize) {
         _ => return space.delete("KasprTable", "more").await,
     };
     space.edit(kind, name, change).await;
-}
-
-/// Numbers that a seed gives: xorshift, which is random enough for moments.
-struct Random(u64);
-
-impl Random {
-    /// By `KASPR_E2E_SEED`, or by the clock; the seed is printed with a failure.
-    fn new() -> Self {
-        let clock = || SystemTime::UNIX_EPOCH.elapsed().map_or(1, |since| since.as_secs());
-        let set = env::var("KASPR_E2E_SEED").ok();
-        let seed = set.map_or_else(clock, |text| text.parse().unwrap());
-        eprintln!("KASPR_E2E_SEED={seed}");
-        Self(seed | 1)
-    }
-
-    fn below(&mut self, limit: Duration) -> Duration {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        let limit = u64::try_from(limit.as_millis()).unwrap();
-        Duration::from_millis(self.0 % limit)
-    }
 }

@@ -30,6 +30,7 @@ mod faults;
 mod install;
 mod isolation;
 mod lease;
+mod members;
 mod metrics;
 mod old_definitions;
 mod recording;

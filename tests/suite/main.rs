@@ -5,6 +5,7 @@ mod campaign;
 mod check;
 mod defects;
 mod deploy;
+mod members;
 mod metrics;
 mod properties;
 mod recording;

@@ -7,20 +7,23 @@ use jiff::Timestamp;
 use kaspr_core::key::{AppKey, ObjectKind, ObjectRef};
 use kaspr_core::outcome::Refusal;
 use kaspr_core::plan::Plan;
+use kaspr_core::poll::{Silence, State as PollState};
 use kaspr_core::reason::Reason;
 use kaspr_core::seen::Seen;
 use kaspr_core::snapshot::{ComponentFacts, Snapshot};
 use kaspr_core::time::{Now, Uptime};
 use kaspr_core::{Settings, Wait};
 use kaspr_engine::cache::Scope;
+use kaspr_engine::polls::Turned;
 use kaspr_engine::schedule::{Cause, Taken};
 use kaspr_runtime::clock::ProcessClock;
 use kaspr_runtime::limits;
 use kaspr_runtime::sensors::Fact;
 use kaspr_runtime::sensors::fact::{
-    Came, EventFact, LeaseFact, OldDefinitionFact, PassFact, PassResult, RequestFact, StepFact,
-    WatchFact, WatchState,
+    Came, EventFact, LeaseFact, OldDefinitionFact, PassFact, PassResult, PollFact, RequestFact,
+    StepFact, WatchFact, WatchState,
 };
+use kaspr_runtime::sensors::members::{MemberTold, MembersFact};
 use kaspr_runtime::sensors::prometheus::{Metrics, Page, State, families};
 use kaspr_tests::exposition::Exposition;
 use serde_json::{Value, json};
@@ -100,6 +103,48 @@ fn agents(count: usize) -> Vec<String> {
     (0..count).map(|number| format!("agent-{number}")).collect()
 }
 
+/// A pass over an app with a member that hangs, and the round that found it.
+fn of_members() -> (PassFact, PollFact) {
+    let mut members = self::pass("flock", &[]);
+    members.members = MembersFact {
+        told: vec![MemberTold {
+            pod: "flock-app-2".to_owned(),
+            strikes: 3,
+            stuck_for: 400,
+            is_silent: true,
+        }],
+        struck: vec!["flock-app-2".to_owned()],
+        in_replacement: 1,
+        owes: Some("subscription_change"),
+    };
+    members.steps = [
+        ("PatchStatus", ObjectKind::App, "flock"),
+        ("DeletePod", ObjectKind::Pod, "flock-app-2"),
+        ("Signal", ObjectKind::App, "flock"),
+    ]
+    .map(|(verb, kind, name)| StepFact {
+        verb,
+        object: ObjectRef::new(kind, "n", name),
+        fields: Vec::new(),
+        because: Reason::StatusOutdated,
+        came: Came::Done,
+        took: Duration::ZERO,
+    })
+    .into();
+    let turned = Turned {
+        pod: "flock-app-2".to_owned(),
+        from: Some(PollState::Healthy),
+        to: PollState::Stuck,
+    };
+    let poll = PollFact {
+        key: AppKey::new("n", "flock"),
+        states: vec![PollState::Stuck, PollState::Silent(Silence::Timeout)],
+        turned: vec![turned],
+        took: Duration::from_millis(30),
+    };
+    (members, poll)
+}
+
 /// Facts of every sort.
 fn everything() -> Vec<Fact> {
     let mut pass = pass("shop", &agents(1));
@@ -125,9 +170,12 @@ fn everything() -> Vec<Fact> {
     let mut broken = self::pass("broken", &[]);
     broken.steps.clear();
     broken.result = PassResult::Defect("broken".to_owned());
+    let (members, poll) = of_members();
     vec![
         told(pass),
         told(broken),
+        told(members),
+        Fact::Poll(poll),
         Fact::Request(request),
         Fact::Watch(watch),
         Fact::Lease(LeaseFact::Gained),
@@ -167,6 +215,42 @@ fn every_metric_is_there_with_just_its_labels_and_in_the_documentation() {
         }
     }
     assert_eq!(page.families.len(), families::ALL.len());
+}
+
+/// B5 and E1 of the original: terminations were counted whatever came of them, and gauges stayed.
+#[test]
+fn what_is_told_of_members_goes_with_it() {
+    let mut facts = everything();
+    let count = |page: &Exposition, name: &str| {
+        let labels = [("app_name", "flock"), ("member_id", "2")];
+        page.sum(&format!("kasprop_{name}"), &labels)
+    };
+    let page = page(&counted(everything()), state());
+    for (name, expected) in [
+        ("hung_members_detected_total", 1.0),
+        ("hung_member_consecutive_detections", 3.0),
+        ("hung_member_duration_seconds", 400.0),
+        ("member_terminations_total", 1.0),
+        ("member_state_transitions_total", 1.0),
+        ("member_silent", 1.0),
+    ] {
+        assert!((count(&page, name) - expected).abs() < 1e-9, "{name}");
+    }
+    let requests = [("app_name", "flock"), ("trigger_reason", "subscription_change")];
+    assert!((page.sum("kasprop_rebalance_total", &requests) - 1.0).abs() < 1e-9);
+    let mut refused = self::pass("flock", &[]);
+    refused.steps = vec![StepFact {
+        verb: "DeletePod",
+        object: ObjectRef::new(ObjectKind::Pod, "n", "flock-app-2"),
+        fields: Vec::new(),
+        because: Reason::MemberHung,
+        came: Came::Refused(Refusal::Forbidden, String::new()),
+        took: Duration::ZERO,
+    }];
+    facts.push(Fact::Pass(Box::new(refused)));
+    let later = self::page(&counted(facts), state());
+    assert!((count(&later, "member_terminations_total") - 1.0).abs() < 1e-9);
+    assert!(!later.families.contains_key("kasprop_hung_member_consecutive_detections"));
 }
 
 #[test]

@@ -60,7 +60,7 @@ fn the_same_story_is_told_in_the_same_words() {
 }
 
 /// A definition that comes with a rollout is read by members that keep their places, and nobody gives them
-/// its topic until they rebalance: what the operator will have to ask for.
+/// its topic until they rebalance: what the operator asks for unless that is switched off.
 #[test]
 fn members_that_keep_their_places_do_not_read_a_new_topic_by_themselves() {
     let text = "about: an agent comes later
@@ -70,7 +70,8 @@ steps:
   - apply: [{kind: KasprAgent, name: second, app: orders}]
   - rest";
     let story = Story::read(text).unwrap();
-    let mut run = Run::of(&story, Timings::default(), Settings::default());
+    let settings = Settings { rebalances: false, ..Settings::default() };
+    let mut run = Run::of(&story, Timings::default(), settings);
     while run.step().unwrap().is_some() {}
     let topics = |run: &mut Run<'_>, pod: &str| -> BTreeSet<String> {
         let answer = run.sim.cluster().ask_member("default", pod, MemberAsk::Status);

@@ -166,7 +166,7 @@ fn was_mounted(item: &Item<'_>) -> bool {
 }
 
 /// The digest of the definition that is, or is to be, mounted.
-fn hash_of(item: &Item<'_>) -> Option<String> {
+pub(crate) fn hash_of(item: &Item<'_>) -> Option<String> {
     item.mounted().map(|(_, text)| digest::of_text(&mask::text(text)))
 }
 
@@ -249,17 +249,25 @@ pub(crate) fn turned(
 /// Passing states are not worth an Event: that work began or that members are awaited shows in
 /// the conditions.
 fn is_told(before: &[kaspr_crds::Condition], stated: &Stated) -> bool {
-    const QUIET: [&str; 6] =
-        ["NewSpec", "Reconciling", "NotReady", "Pending", "ReconcileComplete", "Valid"];
+    const QUIET: [&str; 7] = [
+        "NewSpec",
+        "Reconciling",
+        "NotReady",
+        "Pending",
+        "ReconcileComplete",
+        "Valid",
+        "MembersWell",
+    ];
     let old = before.iter().find(|old| old.kind == stated.kind);
     let has_turned =
         old.is_none_or(|old| old.status != stated.status || old.reason != stated.reason);
     let is_quiet = QUIET.contains(&stated.reason.as_str());
-    // A spec that was mended is news, one that was always valid is not.
-    let is_mended = stated.reason == "Valid" && old.is_some();
+    // A spec that was mended is news, one that was always valid is not; so it is with members.
+    let is_mended = matches!(&*stated.reason, "Valid" | "MembersWell") && old.is_some();
     has_turned && (!is_quiet || is_mended)
 }
 
 fn is_trouble(stated: &Stated) -> bool {
-    stated.status == kaspr_crds::ConditionStatus::False && stated.reason != "Paused"
+    stated.status == kaspr_crds::ConditionStatus::False
+        && !matches!(&*stated.reason, "Paused" | "RebalanceOwed")
 }

@@ -6,5 +6,10 @@
 pub(crate) mod children;
 pub(crate) mod components;
 pub(crate) mod definitions;
+pub mod hung;
+pub(crate) mod knobs;
 pub(crate) mod orphans;
+pub mod rebalance;
 pub(crate) mod rollout;
+pub(crate) mod roster;
+pub(crate) mod subscriptions;

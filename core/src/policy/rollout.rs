@@ -12,8 +12,11 @@ use serde_json::{Value, json};
 use crate::app::App;
 use crate::digest;
 use crate::drift;
+use crate::key::ObjectKind;
 use crate::limits;
+use crate::marks;
 use crate::observed::{Child, LiveApp, Observed, SetFacts};
+use crate::plan::Wait;
 use crate::policy::children::is_answered;
 use crate::policy::definitions::Tracked;
 use crate::reason::Reason;
@@ -86,7 +89,8 @@ impl Verdict {
 
     /// Whether the live template is the wanted one and nothing is on its way.
     pub(crate) fn is_settled(&self) -> bool {
-        self.choice == Choice::Stand && self.memory.rollout.is_none()
+        let is_meant = self.memory.rollout.as_ref().is_some_and(|meant| meant.withdrawn.is_none());
+        self.choice == Choice::Stand && !is_meant
     }
 }
 
@@ -158,6 +162,9 @@ fn change(case: &Case<'_>, set: &Child<'_>, memory: Memory) -> (Choice, Memory) 
     let facts = SetFacts::of(set);
     let is_meant = memory.rollout.as_ref().is_some_and(|rollout| rollout.inputs == case.inputs);
     if is_meant {
+        if memory.rollout.as_ref().is_some_and(|rollout| rollout.withdrawn.is_some()) {
+            return (Choice::Keep(Reason::IntentFirst, None), memory.meaning(case));
+        }
         return carry_out(case, set, &facts, memory);
     }
     let carries = facts.inputs.as_ref() == Some(&case.inputs);
@@ -167,8 +174,7 @@ fn change(case: &Case<'_>, set: &Child<'_>, memory: Memory) -> (Choice, Memory) 
         if facts.is_observed && facts.update_revision != template.revision {
             return (Choice::Keep(Reason::TemplateDrift, None), memory.meaning(case));
         }
-        // An edit that was taken back before its template was applied leaves no intent behind.
-        return (Choice::Stand, Memory { rollout: None, ..memory });
+        return (Choice::Stand, withdraw(case, memory));
     }
     if memory.template.is_none() && memory.rollout.is_none() {
         let fits = mounts_all(set, case.tracked) && facts.image == case.app.image;
@@ -189,6 +195,46 @@ fn change(case: &Case<'_>, set: &Child<'_>, memory: Memory) -> (Choice, Memory) 
     match settling_until(case.observed) {
         Some(until) => (Choice::Keep(Reason::Settling, Some(until)), memory),
         None => (Choice::Keep(Reason::IntentFirst, None), memory.meaning(case)),
+    }
+}
+
+/// An edit that was taken back before its template was applied: somebody may still be about to apply
+/// it, so the intent stands a while longer, marked as withdrawn (V1 of the model).
+fn withdraw(case: &Case<'_>, memory: Memory) -> Memory {
+    let Some(mut rollout) = memory.rollout else { return memory };
+    let Some(at) = &rollout.withdrawn else {
+        rollout.withdrawn = Some(case.observed.now.stamp());
+        return Memory { rollout: Some(rollout), ..memory };
+    };
+    let is_over = withdrawn_until(case.observed, &rollout.inputs, at) <= case.observed.now.uptime;
+    let rollout = (!is_over).then_some(rollout);
+    Memory { rollout, ..memory }
+}
+
+/// Until when an intent that was taken back may still be carried out by somebody.
+fn withdrawn_until(observed: &Observed<'_>, inputs: &str, at: &str) -> Uptime {
+    let mark = marks::withdrawn(inputs, at);
+    marks::seen_at(observed.marks, &mark, observed.now.uptime).after(limits::TWO_DEADLINES)
+}
+
+/// The wait for an intent that was taken back, if there is one.
+pub(crate) fn withdrawn(observed: &Observed<'_>, verdict: &Verdict) -> Option<Wait> {
+    let rollout = verdict.memory.rollout.as_ref()?;
+    let until = withdrawn_until(observed, &rollout.inputs, rollout.withdrawn.as_ref()?);
+    let object = observed.object(ObjectKind::StatefulSet, &observed.names.base);
+    Some(Wait { object, because: Reason::IntentWithdrawn, until: Some(until) })
+}
+
+/// Whether the pod of an entry in the ledger may still be deleted: the template waits for that, never
+/// for its replacement.
+fn can_entry_fire(case: &Case<'_>) -> bool {
+    let entries = &case.live.status.memory.terminations;
+    match &case.observed.members {
+        Seen::Present(members) => {
+            entries.iter().any(|entry| members.iter().any(|member| member.uid == entry.pod_uid))
+        }
+        Seen::Absent => false,
+        Seen::Unknown(_) => !entries.is_empty(),
     }
 }
 
@@ -219,11 +265,18 @@ fn carry_out(
     facts: &SetFacts,
     memory: Memory,
 ) -> (Choice, Memory) {
-    if facts.inputs.as_ref() != Some(&case.inputs) {
-        return (Choice::Change(Reason::TemplateChanged), memory);
-    }
-    if let Some(path) = template_difference(case, set) {
-        return (Choice::Change(Reason::Drift(path)), memory);
+    let changed = if facts.inputs.as_ref() == Some(&case.inputs) {
+        template_difference(case, set).map(Reason::Drift)
+    } else {
+        Some(Reason::TemplateChanged)
+    };
+    if let Some(because) = changed {
+        let waits = can_entry_fire(case);
+        return if waits {
+            (Choice::Keep(Reason::TerminationPending, None), memory)
+        } else {
+            (Choice::Change(because), memory)
+        };
     }
     if !facts.is_rolled_out() {
         return (Choice::Stand, memory);
@@ -290,11 +343,14 @@ impl Case<'_> {
 impl Memory {
     /// The same memory, meaning to roll out the inputs of now.
     fn meaning(mut self, case: &Case<'_>) -> Self {
-        if self.rollout.as_ref().is_none_or(|rollout| rollout.inputs != case.inputs) {
+        let is_meant =
+            |rollout: &Rollout| rollout.inputs == case.inputs && rollout.withdrawn.is_none();
+        if !self.rollout.as_ref().is_some_and(is_meant) {
             self.rollout = Some(Rollout {
                 inputs: case.inputs.clone(),
                 generation: Some(case.live.meta.generation),
                 since: case.observed.now.stamp(),
+                withdrawn: None,
                 lists: case.observed.lists.clone(),
             });
         }

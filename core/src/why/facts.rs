@@ -9,6 +9,7 @@ use crate::component;
 use crate::invalid;
 use crate::observed::{Observed, SetFacts};
 use crate::outcome::{Answer, Outcomes};
+use crate::poll::State;
 use crate::seen::{Seen, Unseen};
 use crate::settings::Settings;
 use crate::snapshot::{ChildFacts, ComponentFacts, Snapshot};
@@ -27,10 +28,10 @@ pub enum Fact {
     StatefulSet,
     /// The ConfigMaps.
     ConfigMaps,
-    /// The ServiceAccount and the Services.
-    Foundation,
-    /// The autoscaler.
-    Autoscaler,
+    /// The ServiceAccount, the Services and the autoscaler.
+    Others,
+    /// The members: their pods, what they answered, and how many of other apps are in replacement.
+    Members,
     /// What came of earlier actions.
     Outcomes,
     /// When edits came, and how far and since when the rest is known.
@@ -50,8 +51,8 @@ impl Fact {
         Self::Components,
         Self::StatefulSet,
         Self::ConfigMaps,
-        Self::Foundation,
-        Self::Autoscaler,
+        Self::Others,
+        Self::Members,
         Self::Outcomes,
         Self::Timing,
         Self::Settings,
@@ -79,20 +80,29 @@ fn forget(fact: Fact, snapshot: &mut Snapshot) {
         Fact::Components => snapshot.components = ComponentFacts::default(),
         Fact::StatefulSet => children.stateful_set = unknown(),
         Fact::ConfigMaps => children.config_maps = unknown(),
-        Fact::Foundation => {
+        Fact::Others => {
             children.service_account = unknown();
             children.api_service = unknown();
             children.headless_service = unknown();
+            children.autoscaler = unknown();
         }
-        Fact::Autoscaler => children.autoscaler = unknown(),
+        Fact::Members => {
+            children.pods = unknown();
+            snapshot.polls.clear();
+            snapshot.terminations_elsewhere = 0;
+        }
         Fact::Outcomes => snapshot.outcomes = Outcomes::new(),
         Fact::Timing => {
             snapshot.lists.clear();
             snapshot.edits = None;
             snapshot.app_read_at = None;
             snapshot.app_seen_at = None;
+            snapshot.marks.clear();
         }
-        Fact::Settings => snapshot.settings = Settings::default(),
+        Fact::Settings => {
+            snapshot.settings = Settings::default();
+            snapshot.process.clear();
+        }
     }
 }
 
@@ -119,14 +129,15 @@ pub(super) fn says(fact: Fact, snapshot: &Snapshot) -> String {
             Seen::Absent => "there is no ConfigMap".to_owned(),
             Seen::Unknown(why) => format!("ConfigMaps are unknown: {why}"),
         },
-        Fact::Foundation => [
+        Fact::Others => [
             ("ServiceAccount", service_account),
             ("Service for clients", api_service),
             ("Service of members", headless_service),
+            ("HorizontalPodAutoscaler", autoscaler),
         ]
         .map(|(what, seen)| one(what, seen))
         .join(", "),
-        Fact::Autoscaler => one("HorizontalPodAutoscaler", autoscaler),
+        Fact::Members => members(&observed),
         Fact::Outcomes => {
             let told = snapshot.outcomes.iter().map(|(id, outcome)| match &outcome.answer {
                 Answer::Done { .. } => format!("{id} was accepted"),
@@ -140,7 +151,7 @@ pub(super) fn says(fact: Fact, snapshot: &Snapshot) -> String {
         Fact::Timing => timing(snapshot),
         Fact::Settings => {
             let settings = serde_json::to_string(&snapshot.settings).unwrap_or_default();
-            format!("the operator's settings are {settings}")
+            format!("this is process {}, and its settings are {settings}", snapshot.process)
         }
     }
 }
@@ -220,6 +231,26 @@ fn set(observed: &Observed<'_>) -> String {
         }
         Seen::Absent => "there is no StatefulSet".to_owned(),
         Seen::Unknown(why) => format!("the StatefulSet is unknown: {why}"),
+    }
+}
+
+fn members(observed: &Observed<'_>) -> String {
+    let elsewhere = observed.terminations_elsewhere;
+    match &observed.members {
+        Seen::Present(members) if members.is_empty() => "there is no member".to_owned(),
+        Seen::Present(members) => {
+            let said = members.iter().map(|member| {
+                let ready = if member.is_ready { "ready" } else { "not ready" };
+                let state = member.state().map_or("not asked yet", State::code);
+                let stuck = member.run.as_ref().and_then(|run| run.stuck);
+                let stuck = stuck.map(|stuck| format!(" for {} s", stuck.held().as_secs()));
+                format!("{} ({ready}, {state}{})", member.pod, stuck.unwrap_or_default())
+            });
+            let said: Vec<String> = said.collect();
+            format!("members {}; {elsewhere} of other apps in replacement", said.join(", "))
+        }
+        Seen::Absent => "there is no member".to_owned(),
+        Seen::Unknown(why) => format!("the members are unknown: {why}"),
     }
 }
 

@@ -37,9 +37,7 @@ fn parts(fact: Fact, snapshot: &Snapshot) -> Vec<Part> {
                 &mut snapshot.children.stateful_set
             })
         }
-        Fact::Autoscaler => object_parts(&snapshot.children.autoscaler, &["/spec"], |snapshot| {
-            &mut snapshot.children.autoscaler
-        }),
+        Fact::Members => members(snapshot),
         Fact::Components => components(snapshot),
         Fact::ConfigMaps => {
             let maps = snapshot.children.config_maps.present().into_iter().flatten();
@@ -64,8 +62,23 @@ fn parts(fact: Fact, snapshot: &Snapshot) -> Vec<Part> {
             })
             .collect(),
         // They are few enough to be told whole.
-        Fact::Foundation | Fact::Timing | Fact::Settings => Vec::new(),
+        Fact::Others | Fact::Timing | Fact::Settings => Vec::new(),
     }
+}
+
+/// Each pod, with what it answered.
+fn members(snapshot: &Snapshot) -> Vec<Part> {
+    let pods = snapshot.children.pods.present().into_iter().flatten().enumerate();
+    pods.map(|(at, pod)| {
+        let name = name_of(pod).to_owned();
+        let title = format!("Pod {name}");
+        let take = move |snapshot: &mut Snapshot| {
+            remove(&mut snapshot.children.pods, at);
+            snapshot.polls.remove(&name);
+        };
+        (title, Box::new(take) as Box<_>)
+    })
+    .collect()
 }
 
 fn components(snapshot: &Snapshot) -> Vec<Part> {

@@ -27,7 +27,7 @@ type Shelf = BTreeMap<String, Entry>;
 pub struct Store {
     /// By kind, namespace and name.
     shelves: BTreeMap<(ObjectKind, String), Shelf>,
-    /// The components and ConfigMaps of each key; other objects are found by their names.
+    /// The components, ConfigMaps and pods of each key; other objects are found by their names.
     index: BTreeMap<AppKey, BTreeSet<(ObjectKind, String)>>,
     coverage: Coverage,
     /// What our writes created and no watch has delivered yet.
@@ -372,5 +372,5 @@ pub fn reference(kind: ObjectKind, body: &Value) -> ObjectRef {
 }
 
 fn is_indexed(kind: ObjectKind) -> bool {
-    kind.is_component() || kind == ObjectKind::ConfigMap
+    kind.is_component() || matches!(kind, ObjectKind::ConfigMap | ObjectKind::Pod)
 }

@@ -10,12 +10,13 @@ use kaspr_engine::cache::Scope;
 use tracing_subscriber::EnvFilter;
 
 use super::CommandError;
-use crate::args::{self, ClusterArgs, LogArgs, RecordArgs, RunArgs};
+use crate::args::{self, ClusterArgs, LogArgs, MemberArgs, RecordArgs, RunArgs};
 use crate::client;
 use crate::lease::LeaseSettings;
+use crate::limits::MEMBER_INTERVAL_MIN;
 use crate::sensors::{lines, recording};
 use crate::settings::{self, Environment};
-use crate::wiring::{self, Options, Work};
+use crate::wiring::{self, MemberOptions, Options, Work};
 
 /// Runs the operator until it is told to stop.
 ///
@@ -35,7 +36,11 @@ pub fn execute(args: &RunArgs) -> Result<(), CommandError> {
         let lease = lease(args, &environment, &identity, &config.default_namespace);
         let options = Options {
             scopes,
-            settings: settings(&environment, args.settle),
+            settings: with_members(settings(&environment, args.settle), &args.members),
+            members: MemberOptions {
+                round_within: environment.poll_timeout,
+                by_name: args.members.members_by_name,
+            },
             workers: args.workers,
             metrics_port: Some(args.metrics_port.unwrap_or(environment.metrics_port)),
             work: Work::Act(lease),
@@ -62,6 +67,7 @@ pub fn record(args: &RecordArgs) -> Result<(), CommandError> {
     let options = Options {
         scopes: scopes(&args.cluster, &environment)?,
         settings: settings(&environment, args.settle),
+        members: MemberOptions { round_within: environment.poll_timeout, by_name: false },
         workers: 1,
         metrics_port: None,
         work: Work::Observe,
@@ -87,6 +93,24 @@ pub fn record(args: &RecordArgs) -> Result<(), CommandError> {
 fn settings(environment: &Environment, settle: Duration) -> Settings {
     let settle_millis = u64::try_from(settle.as_millis()).unwrap_or(u64::MAX);
     Settings { settle_millis, ..environment.settings.clone() }
+}
+
+/// The settings with what flags say of members; a flag wins over its variable.
+fn with_members(settings: Settings, args: &MemberArgs) -> Settings {
+    let interval = args.member_poll_interval.map(|pause| pause.max(MEMBER_INTERVAL_MIN));
+    let millis = interval.map(|pause| u64::try_from(pause.as_millis()).unwrap_or(u64::MAX));
+    Settings {
+        poll_interval_millis: millis.unwrap_or(settings.poll_interval_millis),
+        hung_threshold_seconds: args
+            .hung_threshold
+            .map_or(settings.hung_threshold_seconds, i64::from),
+        group_stall_factor: args.group_stall_factor,
+        replaces_majority: args.replace_majority,
+        fleet_terminations_max: args.replacements_max,
+        rebalance_cooldown_millis: u64::try_from(args.rebalance_cooldown.as_millis())
+            .unwrap_or(u64::MAX),
+        ..settings
+    }
 }
 
 fn scopes(args: &ClusterArgs, environment: &Environment) -> Result<Vec<Scope>, CommandError> {

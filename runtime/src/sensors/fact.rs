@@ -8,6 +8,7 @@ use kaspr_core::action::Action;
 use kaspr_core::key::{AppKey, ObjectKind, ObjectRef};
 use kaspr_core::outcome::{Answer, Refusal};
 use kaspr_core::plan::{Notice, Plan, Step, Wait};
+use kaspr_core::poll::State;
 use kaspr_core::reason::Reason;
 use kaspr_core::seen::Seen;
 use kaspr_core::snapshot::Snapshot;
@@ -16,7 +17,10 @@ use kaspr_effects::{Dropped, Report, Sent};
 use kaspr_engine::cache::Scope;
 use kaspr_engine::keys::definition_name;
 use kaspr_engine::object;
+use kaspr_engine::polls::Turned;
 use kaspr_engine::schedule::Taken;
+
+use super::members::MembersFact;
 
 /// Something that happened.
 #[derive(Debug)]
@@ -27,6 +31,8 @@ pub enum Fact {
     Look(Box<LookFact>),
     /// One request to the API server.
     Request(RequestFact),
+    /// One round of polls of an app's members.
+    Poll(PollFact),
     /// A watch changed its state.
     Watch(WatchFact),
     /// The lease was gained, lost or given back.
@@ -37,6 +43,19 @@ pub enum Fact {
     OldDefinition(OldDefinitionFact),
     /// A pass panicked: a defect of this program.
     Panic,
+}
+
+/// One round of polls.
+#[derive(Debug)]
+pub struct PollFact {
+    /// Whose members were asked.
+    pub key: AppKey,
+    /// What state each of them told.
+    pub states: Vec<State>,
+    /// Who is in another state than before.
+    pub turned: Vec<Turned>,
+    /// How long it took.
+    pub took: Duration,
 }
 
 /// What a decision was made of, whole.
@@ -63,6 +82,8 @@ pub struct PassFact {
     pub generation: Option<i64>,
     /// The parts of the app that the look saw; none if there is no app.
     pub parts: Option<Parts>,
+    /// What there is to tell of its members.
+    pub members: MembersFact,
     /// When it began.
     pub at: Timestamp,
     /// How long it took.
@@ -88,6 +109,7 @@ impl PassFact {
             decision,
             generation: app.and_then(|app| app.pointer("/metadata/generation")?.as_i64()),
             parts: (!snapshot.app.is_absent()).then(|| Parts::of(snapshot)),
+            members: MembersFact::of(snapshot, plan),
             at: snapshot.now.wall,
             took: Duration::ZERO,
             due_to_request: None,
@@ -109,6 +131,7 @@ impl PassFact {
 pub struct Parts {
     components: BTreeSet<String>,
     config_maps: BTreeSet<String>,
+    pods: BTreeSet<String>,
     /// A kind could not be looked at: nobody can say that a part is not there.
     is_blind: bool,
 }
@@ -131,6 +154,7 @@ impl Parts {
         }
         let config_maps = parts.names(&snapshot.children.config_maps);
         parts.config_maps.extend(config_maps);
+        parts.pods = parts.names(&snapshot.children.pods).into_iter().collect();
         parts
     }
 
@@ -143,6 +167,11 @@ impl Parts {
     /// Whether a component of that name may be there.
     pub fn may_have_component(&self, name: &str) -> bool {
         self.is_blind || self.components.contains(name)
+    }
+
+    /// Whether a pod of that name may be there.
+    pub fn may_have_pod(&self, name: &str) -> bool {
+        self.is_blind || self.pods.contains(name)
     }
 
     /// Whether a ConfigMap of that name may be there, or comes with a component that is.
@@ -383,6 +412,7 @@ pub(super) mod sample {
             decision: "1f-7".to_owned(),
             generation: Some(3),
             parts: Some(Parts::default()),
+            members: MembersFact::default(),
             at: Timestamp::UNIX_EPOCH,
             took: Duration::from_millis(700),
             due_to_request: None,

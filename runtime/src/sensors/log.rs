@@ -4,12 +4,13 @@
 //! ours are cut; that they cannot forge a line is the business of `lines`.
 
 use kaspr_core::outcome::Refusal;
+use kaspr_core::poll::State;
 use kaspr_effects::Dropped;
 use tracing::{debug, error, info, warn};
 
 use super::fact::{
-    Came, EventFact, Fact, LeaseFact, OldDefinitionFact, PassFact, PassResult, RequestFact,
-    StepFact, WatchFact, WatchState,
+    Came, EventFact, Fact, LeaseFact, OldDefinitionFact, PassFact, PassResult, PollFact,
+    RequestFact, StepFact, WatchFact, WatchState,
 };
 use super::{Hear, cut};
 use crate::limits::LOG_WORDS_MAX;
@@ -25,6 +26,7 @@ fn write(fact: &Fact) {
     match fact {
         Fact::Pass(pass) => write_pass(pass),
         Fact::Request(request) => write_request(request),
+        Fact::Poll(poll) => write_poll(poll),
         Fact::Watch(watch) => write_watch(watch),
         Fact::Lease(lease) => write_lease(lease),
         Fact::Event(event) => write_event(event),
@@ -37,6 +39,19 @@ fn write(fact: &Fact) {
         // Told where it is caught, with the key.
         // A panic was told where it happened; a look is nothing for people.
         Fact::Panic | Fact::Look(_) => {}
+    }
+}
+
+/// Who turned is told; that all is as it was is not.
+fn write_poll(poll: &PollFact) {
+    for turned in &poll.turned {
+        let from = turned.from.map_or("new", State::code);
+        let (key, to) = (&poll.key, turned.to.code());
+        if let State::Silent(why) = turned.to {
+            info!(%key, from, to, "member {}: {why}", turned.pod);
+        } else {
+            info!(%key, from, to, "member {}", turned.pod);
+        }
     }
 }
 

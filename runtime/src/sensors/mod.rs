@@ -5,6 +5,7 @@ pub mod events;
 pub mod fact;
 pub mod lines;
 pub mod log;
+pub mod members;
 pub mod prometheus;
 pub mod recording;
 

@@ -21,10 +21,10 @@ pub(crate) fn step(server: &mut Server) {
     let mut client = Client { server, agent: "kube-controller-manager" };
     for set in sets.iter().filter(|set| !is_going(set)) {
         let update = revision(&mut client, set);
-        let pods = owned(client.server, Resource::Pod, set);
+        let pods = owned(client.server, Resource::POD, set);
         let view = View { set, pods: &pods, update: &update };
         view.act(&mut client);
-        let pods = owned(client.server, Resource::Pod, set);
+        let pods = owned(client.server, Resource::POD, set);
         View { set, pods: &pods, update: &update }.tell(&mut client);
     }
 }
@@ -104,7 +104,7 @@ impl View<'_> {
         excess.sort_by_key(|(ordinal, _)| std::cmp::Reverse(*ordinal));
         for (_, pod) in excess {
             if !is_going(pod) {
-                client.delete(Resource::Pod, pod, json!({}));
+                client.delete(Resource::POD, pod, json!({}));
             }
             if !self.is_parallel() {
                 return;
@@ -124,7 +124,7 @@ impl View<'_> {
             if pod["metadata"]["labels"]["controller-revision-hash"] != *self.update
                 && !is_going(pod)
             {
-                client.delete(Resource::Pod, pod, json!({}));
+                client.delete(Resource::POD, pod, json!({}));
                 return;
             }
             if is_going(pod) || !is_ready(pod) {
@@ -147,7 +147,7 @@ impl View<'_> {
         }
         body["spec"]["hostname"] = json!(name);
         body["spec"]["subdomain"] = set["spec"]["serviceName"].clone();
-        client.create(Resource::Pod, text(set, "namespace"), body);
+        client.create(Resource::POD, text(set, "namespace"), body);
     }
 
     /// Writes the status if it is another one.

@@ -68,6 +68,10 @@ pub enum Ailment {
     Lying,
     /// It works, and answers with something that is no status.
     Babbling,
+    /// It works, says yes to a request to rebalance, and does nothing about it.
+    Deaf,
+    /// It works, and refuses each request to rebalance.
+    Refusing,
 }
 
 /// What somebody asks a member.
@@ -191,12 +195,21 @@ impl Member {
                 body["rebalancing"] = false.into();
                 said(QUICK, body)
             }
+            Some(Ailment::Refusing) if ask == MemberAsk::Rebalance => {
+                let body = "500 Internal Server Error".to_owned();
+                MemberAnswer::Said { after: QUICK, code: 500, body }
+            }
             Some(Ailment::Babbling) => {
                 let body = "[{\"leader\": \"yes\", \"leader\": 1".to_owned();
                 MemberAnswer::Said { after: QUICK, code: 200, body }
             }
             Some(
-                Ailment::Busy | Ailment::StuckInJoin | Ailment::StuckInRecovery | Ailment::Lying,
+                Ailment::Busy
+                | Ailment::StuckInJoin
+                | Ailment::StuckInRecovery
+                | Ailment::Lying
+                | Ailment::Deaf
+                | Ailment::Refusing,
             )
             | None => said(QUICK, self.body(ask)),
         }

@@ -84,7 +84,7 @@ impl Members {
     /// Takes note of pods that run or go, and lets happen what is due.
     pub(crate) fn step(&mut self, server: &Server, now: Instant) {
         for change in server.since(self.seen).to_vec() {
-            if change.key.0 == Resource::Pod {
+            if change.key.0 == Resource::POD {
                 let (before, after) = (change.before.as_deref(), change.after.as_deref());
                 self.note(before, after, server, now);
             }
@@ -129,7 +129,8 @@ impl Members {
     ) -> MemberAnswer {
         let Some((group, member)) = self.find(namespace, pod) else { return MemberAnswer::Refused };
         let answer = member.answer(ask, now);
-        let is_heard = matches!(answer, MemberAnswer::Said { .. });
+        let is_deaf = member.ailment == Some(Ailment::Deaf);
+        let is_heard = !is_deaf && matches!(answer, MemberAnswer::Said { code: 200, .. });
         // Before it first is in the group a signal has no effect (observed); that of a follower reaches
         // the whole group too (observed; a broker may let it go through the motions alone).
         let is_in = !member.assignment.is_empty();

@@ -29,7 +29,7 @@ pub(super) fn fill(resource: Resource, object: &mut Value) {
         Resource::Watched(ObjectKind::Autoscaler) => {
             set(&mut object["spec"], "minReplicas", json!(1));
         }
-        Resource::Pod => pod_spec(&mut object["spec"]),
+        Resource::POD => pod_spec(&mut object["spec"]),
         _ => {}
     }
 }

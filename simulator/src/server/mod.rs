@@ -358,7 +358,7 @@ impl Server {
             );
             return Answer::conflict(place, &why);
         }
-        let grace = (place.resource == Resource::Pod)
+        let grace = (place.resource == Resource::POD)
             .then(|| options["gracePeriodSeconds"].as_i64())
             .map(|asked| asked.or_else(|| live["spec"]["terminationGracePeriodSeconds"].as_i64()))
             .map_or(0, |grace| grace.unwrap_or(30));

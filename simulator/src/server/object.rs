@@ -92,7 +92,7 @@ pub(super) fn answers_with_object(resource: Resource) -> bool {
     matches!(
         resource,
         Resource::Watched(ObjectKind::Service | ObjectKind::ServiceAccount)
-            | Resource::Pod
+            | Resource::POD
             | Resource::Claim
     )
 }

@@ -7,8 +7,6 @@ use kaspr_core::ObjectKind;
 pub enum Resource {
     /// One that the operator watches.
     Watched(ObjectKind),
-    /// A pod.
-    Pod,
     /// A claim for a volume.
     Claim,
     /// A kept pod template of a StatefulSet.
@@ -30,13 +28,16 @@ pub struct Place {
 
 impl Resource {
     /// All of them, in the order in which the operator watches its own.
-    pub const OTHERS: [Self; 3] = [Self::Pod, Self::Claim, Self::Revision];
+    pub const OTHERS: [Self; 2] = [Self::Claim, Self::Revision];
+
+    /// A pod.
+    pub const POD: Self = Self::Watched(ObjectKind::Pod);
 
     /// `apiVersion` as objects carry it.
     pub fn api_version(self) -> String {
         match self {
             Self::Watched(kind) => kind.api_version(),
-            Self::Pod | Self::Claim => "v1".to_owned(),
+            Self::Claim => "v1".to_owned(),
             Self::Revision => "apps/v1".to_owned(),
         }
     }
@@ -45,7 +46,6 @@ impl Resource {
     pub fn kind(self) -> &'static str {
         match self {
             Self::Watched(kind) => kind.kind(),
-            Self::Pod => "Pod",
             Self::Claim => "PersistentVolumeClaim",
             Self::Revision => "ControllerRevision",
         }
@@ -55,7 +55,6 @@ impl Resource {
     pub fn plural(self) -> &'static str {
         match self {
             Self::Watched(kind) => kind.plural(),
-            Self::Pod => "pods",
             Self::Claim => "persistentvolumeclaims",
             Self::Revision => "controllerrevisions",
         }
@@ -65,7 +64,7 @@ impl Resource {
     pub fn group(self) -> &'static str {
         match self {
             Self::Watched(kind) => kind.group(),
-            Self::Pod | Self::Claim => "",
+            Self::Claim => "",
             Self::Revision => "apps",
         }
     }
@@ -79,7 +78,7 @@ impl Resource {
     ///
     /// Source: the strategies of the registry of kube-apiserver; observed on 1.37.
     pub fn has_generation(self) -> bool {
-        self.is_custom() || matches!(self, Self::Watched(ObjectKind::StatefulSet) | Self::Pod)
+        self.is_custom() || matches!(self, Self::Watched(ObjectKind::StatefulSet | ObjectKind::Pod))
     }
 
     /// Whether its status is written through a subresource.

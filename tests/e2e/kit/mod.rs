@@ -5,10 +5,12 @@ mod audit;
 mod cluster;
 mod everything;
 pub(crate) mod fixtures;
+mod flock;
 mod history;
 mod normal;
 mod operator;
 mod proxy;
+mod random;
 pub(crate) mod recorded;
 mod space;
 
@@ -18,10 +20,12 @@ pub(crate) use self::ask::{APPLY, Answer, Api, JSON_PATCH, MERGE};
 pub(crate) use self::audit::{Asked, Audit, summary};
 pub(crate) use self::cluster::{Cluster, HOME, checkout, e2e, e2e_alone, lease_turn};
 pub(crate) use self::everything::{all_objects, everything};
+pub(crate) use self::flock::{Flock, HOSTILE, Mood};
 pub(crate) use self::history::History;
 pub(crate) use self::normal::{alike, differ, difference, normal};
 pub(crate) use self::operator::Operator;
 pub(crate) use self::proxy::{Fault, Proxy, Record, Rule, Switch, Told, Verb, client};
+pub(crate) use self::random::Random;
 pub(crate) use self::space::{COMPONENTS, Space, condition, name_of, text_at};
 
 /// How long the world may take for anything. Nothing is asserted about time by it: it only ends

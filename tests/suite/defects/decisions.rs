@@ -385,7 +385,7 @@ fn a_refusal_is_told_in_the_status() {
         refusal: Refusal::Forbidden,
         message: "quota of pods exceeded".to_owned(),
     };
-    let outcome = Outcome { at: world.now.uptime, attempts: 4, answer };
+    let outcome = Outcome { at: world.now.uptime, attempts: 4, of: String::new(), answer };
     world.outcomes.insert(Action::id_of("Roll", &set), outcome);
     let plan = world.pass();
     assert!(plan.wake_up.is_some_and(|at| at > world.now.uptime), "it is tried again, later");

@@ -300,6 +300,7 @@ fn an_object_that_no_cache_shows_is_not_overwritten() {
     let outcome = Outcome {
         at: world.now.uptime,
         attempts: 1,
+        of: String::new(),
         answer: Answer::Exists { found: Some(found) },
     };
     world.outcomes.insert(Action::id_of("Create", &object), outcome);

@@ -6,6 +6,7 @@
 mod decisions;
 mod definitions;
 mod drift;
+mod members;
 mod rendering;
 mod validation;
 

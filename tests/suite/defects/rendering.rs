@@ -297,16 +297,18 @@ fn every_kind_shows_its_age_and_has_a_status_and_a_category() {
     }
 }
 
+/// People make apps and components, and a StatefulSet its pods.
+fn is_made_by_us(kind: ObjectKind) -> bool {
+    !matches!(kind, ObjectKind::App | ObjectKind::Pod) && !kind.is_component()
+}
+
 /// D-70
 #[test]
 fn one_label_finds_every_object_of_an_app() {
     let mut objects = vec![app(json!({}))];
     objects.extend(components());
     let world = settled(&objects);
-    let children = world
-        .objects
-        .iter()
-        .filter(|(of, _)| of.kind != ObjectKind::App && !of.kind.is_component());
+    let children = world.objects.iter().filter(|(of, _)| is_made_by_us(of.kind));
     let mut count = 0;
     for (of, object) in children {
         assert_eq!(object["metadata"]["labels"]["kaspr.io/app"], "orders", "{of}");
@@ -343,7 +345,7 @@ fn every_object_has_its_owner() {
     objects.extend(components());
     let world = settled(&objects);
     for (of, object) in &world.objects {
-        if of.kind == ObjectKind::App || of.kind.is_component() {
+        if !is_made_by_us(of.kind) {
             continue;
         }
         let owner = &entries(&object["metadata"]["ownerReferences"], "kind", "KasprApp")[0]["uid"];

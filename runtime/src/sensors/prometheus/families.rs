@@ -44,6 +44,8 @@ pub enum Label {
     Resource,
     /// The original's word for the kind of that object.
     ResourceType,
+    /// The ordinal of the member that it is about.
+    Member,
     /// A word of a closed set, under this name.
     Word(&'static str),
 }
@@ -57,6 +59,7 @@ impl Label {
             Self::Component => "component_name",
             Self::Resource => "resource_name",
             Self::ResourceType => "resource_type",
+            Self::Member => "member_id",
             Self::Word(name) => name,
         }
     }
@@ -99,7 +102,7 @@ impl Ord for Family {
 }
 
 use Kind::{CountOf, Counter, CounterOfState, Gauge, Histogram};
-use Label::{App, Component, Namespace, Resource, ResourceType, Word};
+use Label::{App, Component, Member, Namespace, Resource, ResourceType, Word};
 
 macro_rules! families {
     ($($id:ident = $name:literal, $kind:expr, [$($label:expr),*], $help:literal;)*) => {
@@ -119,6 +122,8 @@ const WAIT: [f64; 8] = [0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0];
 const SYNC: [f64; 8] = [0.01, 0.05, 0.1, 0.5, 1.0, 2.5, 5.0, 10.0];
 const REQUEST: [f64; 9] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0, 20.0];
 const REACTION: [f64; 11] = [0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0];
+
+const REBALANCE: [f64; 8] = [1.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0];
 
 families! {
     RECONCILE_DURATION = "kasprop_reconcile_duration_seconds", Histogram(&RECONCILE),
@@ -151,7 +156,39 @@ families! {
     STATUS_UPDATES = "kasprop_status_updates_total", Counter,
         [App, Namespace, Word("update_field")],
         "Fields of an app's status that were written";
+    REBALANCE_DURATION = "kasprop_rebalance_duration_seconds", Histogram(&REBALANCE),
+        [App, Namespace, Word("trigger_reason"), Word("result")],
+        "Duration of one request to rebalance; not of the rebalance";
+    REBALANCE_TOTAL = "kasprop_rebalance_total", CountOf(&REBALANCE_DURATION),
+        [App, Namespace, Word("trigger_reason"), Word("result")],
+        "Requests to rebalance";
+    MEMBER_TRANSITIONS = "kasprop_member_state_transitions_total", Counter,
+        [App, Namespace, Member, Word("from_state"), Word("to_state")],
+        "Changes of the state that members tell";
+    HUNG_DETECTED = "kasprop_hung_members_detected_total", Counter,
+        [App, Namespace, Member],
+        "Strikes";
+    HUNG_STRIKES = "kasprop_hung_member_consecutive_detections", Gauge,
+        [App, Namespace, Member],
+        "Strikes of a member that is stuck now";
+    HUNG_DURATION = "kasprop_hung_member_duration_seconds", Gauge,
+        [App, Namespace, Member],
+        "For how long a member that is stuck now has been seen so";
+    MEMBER_TERMINATIONS = "kasprop_member_terminations_total", Counter,
+        [App, Namespace, Member, Word("reason")],
+        "Pods of members that were deleted";
+    MEMBER_SILENT = "kasprop_member_silent", Gauge,
+        [App, Namespace, Member],
+        "1 while a member runs and does not answer";
 
+    MEMBER_POLLS = "kasprop_member_polls_total", Counter, [Word("outcome")],
+        "Answers of members, by the state that they tell or the reason of their silence";
+    MEMBER_ROUND_DURATION = "kasprop_member_round_duration_seconds", Histogram(&REQUEST), [],
+        "Duration of one round of polls of one app";
+    REBALANCES_OWED = "kasprop_rebalances_owed", Gauge, [],
+        "Apps that owe a rebalance";
+    MEMBERS_IN_REPLACEMENT = "kasprop_members_in_replacement", Gauge, [],
+        "Entries in the ledgers of all apps";
     ACTIONS = "kasprop_actions_total", Counter,
         [Word("verb"), Word("reason"), Word("outcome")],
         "Planned actions, by what they do, why, and what came of them";

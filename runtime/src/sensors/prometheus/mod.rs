@@ -13,9 +13,11 @@ mod text;
 mod waiting;
 mod words;
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
+use kaspr_core::key::AppKey;
 use kaspr_core::time::Uptime;
 
 pub use page::{Page, State};
@@ -23,14 +25,17 @@ pub use text::CONTENT_TYPE;
 
 use self::families::{
     ACTIONS, API_REQUEST_DURATION, API_REQUESTS, DEFINITIONS_OUTDATED, DRIFT, DUE_TO_REQUEST,
-    EVENTS, LEASE_TRANSITIONS, PASSES_PANICKED, PLANS_BROKEN, RECONCILE_DURATION, RECONCILE_ERRORS,
-    RECONCILE_QUEUE_WAIT, STATUS_UPDATES, SYNC_DURATION, SYNC_ERRORS, WATCH_FAILURES,
+    EVENTS, HUNG_DETECTED, LEASE_TRANSITIONS, MEMBER_POLLS, MEMBER_ROUND_DURATION,
+    MEMBER_TERMINATIONS, MEMBER_TRANSITIONS, PASSES_PANICKED, PLANS_BROKEN, REBALANCE_DURATION,
+    RECONCILE_DURATION, RECONCILE_ERRORS, RECONCILE_QUEUE_WAIT, STATUS_UPDATES, SYNC_DURATION,
+    SYNC_ERRORS, WATCH_FAILURES,
 };
 use self::registry::{Counting, Registry};
 use self::series::Part;
 use self::waiting::Waiting;
 use super::Hear;
-use super::fact::{Came, Fact, LeaseFact, PassFact, PassResult, StepFact, WatchState};
+use super::fact::{Came, Fact, LeaseFact, PassFact, PassResult, PollFact, StepFact, WatchState};
+use super::members::MembersFact;
 use crate::clock::ProcessClock;
 use crate::limits;
 
@@ -46,6 +51,8 @@ pub struct Metrics {
 struct Counted {
     registry: Registry,
     waiting: Waiting,
+    /// What there is to tell of the members of each app.
+    members: BTreeMap<AppKey, MembersFact>,
 }
 
 impl Metrics {
@@ -81,6 +88,7 @@ impl Metrics {
                 registry.count(&API_REQUESTS, &[verb, kind, request.outcome], 0.0);
                 registry.count(&API_REQUEST_DURATION, &[verb, kind], request.took.as_secs_f64());
             }
+            Fact::Poll(poll) => counted.count_poll(poll),
             Fact::Watch(watch) => {
                 if let WatchState::Failed { .. } = watch.state {
                     registry.count(&WATCH_FAILURES, &[watch.kind.kind()], 0.0);
@@ -92,6 +100,7 @@ impl Metrics {
                 // Another process looks at the apps, and tells of them.
                 registry.leave_all(now);
                 counted.waiting.clear();
+                counted.members.clear();
             }
             Fact::Lease(LeaseFact::Waiting { .. } | LeaseFact::Refused { .. }) | Fact::Look(_) => {}
             Fact::Event(event) => registry.count(&EVENTS, &[event.code()], 0.0),
@@ -107,7 +116,12 @@ impl Metrics {
 
 impl Counted {
     fn count_pass(&mut self, pass: &PassFact, now: Uptime) {
-        let Self { registry, waiting } = self;
+        let Self { registry, waiting, members } = self;
+        if pass.members == MembersFact::default() || pass.parts.is_none() {
+            members.remove(pass.key());
+        } else {
+            members.insert(pass.key().clone(), pass.members.clone());
+        }
         for step in &pass.steps {
             let words = [step.verb, step.because.code(), words::outcome(&step.came)];
             registry.count(&ACTIONS, &words, 0.0);
@@ -122,6 +136,7 @@ impl Counted {
         let Some(parts) = &pass.parts else { return registry.leave(pass.key(), now) };
         let Some(mut app) = registry.app(pass.key()) else { return };
         let is_there = |part: &Part| match (&part.resource, &part.component) {
+            (Some((kaspr_core::ObjectKind::Pod, name)), _) => parts.may_have_pod(name),
             (Some((kaspr_core::ObjectKind::ConfigMap, name)), Some(_)) => {
                 parts.may_have_config_map(name)
             }
@@ -131,6 +146,47 @@ impl Counted {
         };
         app.keep(is_there, now);
         count_app(&mut app, pass);
+        count_members(&mut app, pass);
+    }
+
+    fn count_poll(&mut self, poll: &PollFact) {
+        let registry = &mut self.registry;
+        for state in &poll.states {
+            registry.count(&MEMBER_POLLS, &[words::answer(*state)], 0.0);
+        }
+        registry.count(&MEMBER_ROUND_DURATION, &[], poll.took.as_secs_f64());
+        // A first answer is no change.
+        let turned = poll.turned.iter().filter_map(|turned| Some((turned, turned.from?)));
+        let Some(mut app) = registry.app(&poll.key) else { return };
+        for (turned, from) in turned {
+            let part = Some(words::member(&turned.pod));
+            app.count(&MEMBER_TRANSITIONS, part, &[from.code(), turned.to.code()], 0.0);
+        }
+    }
+}
+
+fn count_members(app: &mut Counting<'_>, pass: &PassFact) {
+    let is_written = pass.steps.iter().any(|step| {
+        step.verb == "PatchStatus"
+            && step.object.kind == kaspr_core::ObjectKind::App
+            && step.came == Came::Done
+    });
+    for pod in pass.members.struck.iter().filter(|_| is_written) {
+        app.count(&HUNG_DETECTED, Some(words::member(pod)), &[], 0.0);
+    }
+    for step in &pass.steps {
+        match step.verb {
+            "DeletePod" if step.came == Came::Done => {
+                let part = Some(words::member(&step.object.name));
+                app.count(&MEMBER_TERMINATIONS, part, &["hung"], 0.0);
+            }
+            "Signal" if step.is_sent() => {
+                let result = if step.came == Came::Done { words::SUCCESS } else { words::FAILURE };
+                let cause = pass.members.owes.unwrap_or_default();
+                app.count(&REBALANCE_DURATION, None, &[cause, result], step.took.as_secs_f64());
+            }
+            _ => {}
+        }
     }
 }
 

@@ -2,11 +2,13 @@
 //! is in memory.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use kaspr_core::key::AppKey;
 
 use super::families::{
-    self, APPS_WAITING, BUILD_INFO, FACTS_DROPPED, Family, Kind, LEASE_HELD, Label, QUEUE_DEPTH,
+    self, APPS_WAITING, BUILD_INFO, FACTS_DROPPED, Family, HUNG_DURATION, HUNG_STRIKES, Kind,
+    LEASE_HELD, Label, MEMBER_SILENT, MEMBERS_IN_REPLACEMENT, QUEUE_DEPTH, REBALANCES_OWED,
     RECONCILE_QUEUE_DEPTH, SERIES, SERIES_REFUSED, START_TIME, WATCH_REFUSED, WATCH_UP,
 };
 use super::registry::App;
@@ -14,6 +16,7 @@ use super::series::{Series, Value, of};
 use super::text::{Text, as_f64};
 use super::{Counted, Metrics, process, words};
 use crate::limits;
+use crate::sensors::members::{MemberTold, MembersFact};
 
 /// What is looked up when a page is asked for.
 #[derive(Debug, Default)]
@@ -85,6 +88,10 @@ impl Page {
         write_one(text, &LEASE_HELD, flag(*leads));
         write_one(text, &SERIES, size(series));
         write_one(text, &SERIES_REFUSED, as_f64(refused));
+        let members = || counted.members.values();
+        write_one(text, &REBALANCES_OWED, size(members().filter(|of| of.owes.is_some()).count()));
+        let replaced = members().map(|of| of.in_replacement).sum();
+        write_one(text, &MEMBERS_IN_REPLACEMENT, size(replaced));
         text.head(&BUILD_INFO);
         text.number(&BUILD_INFO, [env!("CARGO_PKG_VERSION")], 1.0);
         text.head(&APPS_WAITING);
@@ -140,6 +147,7 @@ fn write_apps(
         for (key, app) in counted.registry.apps_after(after.as_ref()) {
             let before = text.len();
             write_app(text, family, (key, app), state, &mut is_headed);
+            write_members(text, family, (key, counted.members.get(key)), &mut is_headed);
             if text.len() > before && text.len() >= limits::METRICS_CHUNK {
                 return Some(Place::Apps(at, Some(key.clone())));
             }
@@ -188,6 +196,34 @@ fn write_app(
     }
 }
 
+/// The gauges of members: they are there as long as there is something to tell.
+fn write_members(
+    text: &mut Text,
+    family: &'static Family,
+    (key, members): (&AppKey, Option<&MembersFact>),
+    is_headed: &mut bool,
+) {
+    let value = |member: &MemberTold| {
+        if *family == HUNG_STRIKES {
+            Some(as_f64(u64::try_from(member.strikes).unwrap_or(u64::MAX)))
+        } else if *family == HUNG_DURATION {
+            Some(as_f64(member.stuck_for))
+        } else if *family == MEMBER_SILENT {
+            Some(f64::from(u8::from(member.is_silent)))
+        } else {
+            None
+        }
+    };
+    for member in members.into_iter().flat_map(|members| &members.told) {
+        let Some(value) = value(member) else { return };
+        if !std::mem::replace(is_headed, true) {
+            text.head(family);
+        }
+        let series = Series::new(family, Some(Arc::new(words::member(&member.pod))), &[]);
+        text.number(family, values(family, key, &series), value);
+    }
+}
+
 /// The values of the labels of a series of an app.
 fn values<'a>(
     family: &'a Family,
@@ -207,6 +243,7 @@ fn values<'a>(
         Label::ResourceType => {
             resource.and_then(|(kind, name)| words::resource_type(*kind, name)).unwrap_or_default()
         }
+        Label::Member => resource.map_or("", |(_, pod)| words::ordinal(pod)),
         Label::Word(_) => words.next().copied().unwrap_or_default(),
     })
 }

@@ -1,6 +1,7 @@
 //! The original's words for what it counted, and closed sets where its words were open.
 
 use kaspr_core::key::{AppKey, ObjectKind, ObjectRef};
+use kaspr_core::poll::State;
 use kaspr_core::reason::Reason;
 use kaspr_effects::Dropped;
 
@@ -77,7 +78,8 @@ pub(super) fn resource_type(kind: ObjectKind, name: &str) -> Option<&'static str
         | ObjectKind::Table
         | ObjectKind::WebView
         | ObjectKind::Task
-        | ObjectKind::Join => None,
+        | ObjectKind::Join
+        | ObjectKind::Pod => None,
     }
 }
 
@@ -94,6 +96,24 @@ pub(super) fn drift_field(step: &StepFact) -> Option<&'static str> {
     };
     let root = path.split(['.', '[']).next().unwrap_or_default();
     Some(closed(root, &["data", "metadata", "spec"]))
+}
+
+/// What came of asking a member.
+pub(super) fn answer(state: State) -> &'static str {
+    match state {
+        State::Silent(why) => why.code(),
+        State::Stuck | State::Recovering | State::Healthy | State::Vague => state.code(),
+    }
+}
+
+/// The ordinal in the name of a pod.
+pub(super) fn ordinal(pod: &str) -> &str {
+    pod.rsplit('-').next().unwrap_or_default()
+}
+
+/// A member as a part of its app.
+pub(super) fn member(pod: &str) -> Part {
+    Part { component: None, resource: Some((ObjectKind::Pod, pod.into())) }
 }
 
 /// A field of the status of an app.
@@ -113,12 +133,12 @@ const STATUS_FIELDS: [&str; 19] = [
     "rebalance",
     "rebalanceRequired",
     "rebalancingMembers",
+    "replacements",
     "replicas",
     "rollout",
     "rolloutInProgress",
     "selector",
     "strikes",
-    "subscriptions",
     "template",
     "terminations",
 ];
