@@ -139,7 +139,8 @@ fn with_app(observed: &Observed<'_>, live: &LiveApp<'_>, app: &App) -> Plan {
     };
     let told = components::of_app(observed, &tracked, Some(&rollout));
     let subscriptions = subscriptions::of(live, &tracked);
-    let template = Template { rollout: &rollout, subscriptions: &subscriptions };
+    let template =
+        Template { replicas: app.replicas, rollout: &rollout, subscriptions: &subscriptions };
     let members = members::decide(observed, live, Some(template));
     // While edits settle the status waits with the template: one change, one write.
     if !is_settling && !is_behind {

@@ -95,6 +95,8 @@ struct State {
     deaf_to_request: Option<u64>,
     /// Watches that list anew, and when.
     relists: Vec<(ObjectKind, Instant)>,
+    /// When members are asked next.
+    asks_at: Instant,
     /// When the members of each app were asked last.
     asked: BTreeMap<AppKey, Instant>,
     /// It ended.
@@ -135,6 +137,7 @@ impl Process {
             let mut state = lock(&process.state);
             state.feeds = scopes.map(|(kind, scope)| Feed::new(kind, scope)).into();
             state.heard = server.version();
+            state.asks_at = began;
             state.deaf_until = old.map(|_| began.after(CATCHES_UP_AFTER));
             let State { feeds, relists, .. } = &mut *state;
             for feed in feeds {
@@ -297,7 +300,9 @@ impl Site for Process {
     async fn signal(&self, member: &Target) -> Result<(), Failure> {
         let arrive = || members::signal(&self.ground, member);
         let refuse = |code| members::refused(code);
-        self.meet(arrive, refuse, arrive).await
+        let answer = self.meet(arrive, refuse, arrive).await;
+        self.asks_soon();
+        answer
     }
 
     fn polls(&self) -> MutexGuard<'_, Polls> {

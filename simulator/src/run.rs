@@ -54,7 +54,7 @@ pub enum Broken {
 }
 
 /// Nothing happened for so many milliseconds: longer than anything waits.
-const REST: u64 = 100_000;
+const REST: u64 = 200_000;
 /// A cluster that is quiet, but whose operators have not heard all, is looked at again after so many.
 const REST_LOOK: u64 = 1_000;
 /// A cluster that is not at rest after so many milliseconds never will be.

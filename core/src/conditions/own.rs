@@ -104,8 +104,8 @@ pub(super) fn rebalanced(verdict: &members::Verdict) -> Option<Stated> {
     let rebalance = &verdict.memory.rebalance;
     match (&rebalance.debt, &rebalance.last) {
         (Some(debt), _) => Some(owed(debt, verdict.rebalance_waits.as_ref())),
-        (None, Some(last)) => {
-            let message = format!("The last rebalance came true at {}", last.at);
+        (None, Some(_)) => {
+            let message = "The last rebalance that was owed came true";
             Some(Stated::new(CONDITION_REBALANCED, true, "RebalanceConfirmed", message))
         }
         (None, None) => None,

@@ -47,6 +47,8 @@ struct Context<'a> {
 /// The template that is wanted, and what its workers subscribe to.
 #[derive(Clone, Copy)]
 pub(crate) struct Template<'a> {
+    /// How many members the spec asks for.
+    pub(crate) replicas: i32,
     pub(crate) rollout: &'a rollout::Verdict,
     pub(crate) subscriptions: &'a Subscriptions,
 }
@@ -173,7 +175,7 @@ fn owed_rebalance(context: &Context<'_>, verdict: &mut Verdict) {
         is_asked_for: verdict.knobs.is_asked_for,
         advance: advance.as_ref(),
         obstacle: obstacle.as_ref(),
-        desired: context.wanted(),
+        desired: context.template.map_or(0, |template| template.replicas),
         revision: revision.unwrap_or_default(),
         members,
         memory: &live.status.memory.rebalance,

@@ -145,8 +145,8 @@ impl Subscriptions {
             _ if !has_set => false,
             (Some(_), _) => true,
             (None, Some(before)) => *before != self.set,
-            // Nobody tracked anything: what runs carries this set if it stays.
-            (None, None) => !rollout.is_settled(),
+            // Nobody tracked anything: what runs carries this set if it stands.
+            (None, None) => rollout.choice != rollout::Choice::Stand,
         };
         // The list that people read may have been cut: then nobody can say which topics are new.
         let is_whole = |before: &Set| {

@@ -19,48 +19,53 @@ use crate::members::{MemberAnswer, MemberAsk};
 const CALL_TIMEOUT: u64 = 5_000;
 
 impl Process {
-    /// One round of an app that is due. Says whether there was one.
+    /// The rounds that are due. Says whether there were any.
     pub(crate) fn ask_members(&self) -> bool {
         let now = self.ground.cluster().now();
-        let Some((key, _)) = self.rounds().into_iter().find(|(_, at)| *at <= now) else {
+        if self.next_asking().is_none_or(|at| at > now) {
             return false;
-        };
-        lock(&self.state).asked.insert(key.clone(), now);
-        let targets = polls::targets(&self.store(), &key);
-        let round: Vec<Answered> = targets.iter().map(|target| self.ask(target)).collect();
-        let at = kaspr_effects::Clock::now(self);
-        let interval = self.settings.poll_interval();
-        let turned = self.polls().take(&key, round, interval);
-        let is_eventful = !turned.is_empty() || self.polls().is_eventful(&key, at.uptime);
-        if is_eventful {
-            self.due([key].into(), Lane::Live);
         }
+        let uptime = self.uptime();
+        let interval = self.settings.poll_interval();
+        let mut next = now.after(millis(interval));
+        let keys = self.store().keys().into_iter().filter(|key| !key.is_nameless());
+        for key in keys {
+            let is_close = self.polls().is_close(&key, uptime);
+            let pause = millis(if is_close { polls::close_interval(interval) } else { interval });
+            let last = lock(&self.state).asked.get(&key).copied();
+            if last.is_none_or(|last| last.after(pause) <= now) {
+                self.ask_all(&key);
+                lock(&self.state).asked.insert(key, now);
+            }
+            next = next.min(last.map_or(now, |last| last.max(now)).after(pause));
+        }
+        lock(&self.state).asks_at = next;
         true
     }
 
-    /// When members are to be asked next.
-    pub(crate) fn next_asking(&self) -> Option<Instant> {
-        self.rounds().into_iter().map(|(_, at)| at).min()
+    fn ask_all(&self, key: &AppKey) {
+        let targets = polls::targets(&self.store(), key);
+        let round: Vec<Answered> = targets.iter().map(|target| self.ask(target)).collect();
+        let interval = self.settings.poll_interval();
+        let turned = self.polls().take(key, round, interval);
+        let is_eventful = !turned.is_empty() || self.polls().is_eventful(key, self.uptime());
+        if is_eventful {
+            self.due([key.clone()].into(), Lane::Live);
+        }
     }
 
-    /// Each app, and when its next round is due; a process that does not lead asks nobody.
-    fn rounds(&self) -> Vec<(AppKey, Instant)> {
-        if !self.settings.polls_members || !self.may_act() {
-            return Vec::new();
-        }
-        let asked = lock(&self.state).asked.clone();
-        let uptime = self.uptime();
-        let pause = |key: &AppKey| {
-            let interval = self.settings.poll_interval();
-            let is_close = self.polls().is_close(key, uptime);
-            millis(if is_close { polls::close_interval(interval) } else { interval })
-        };
-        let keys = self.store().keys().into_iter().filter(|key| !key.is_nameless());
-        keys.map(|key| {
-            let at = asked.get(&key).map_or(self.began, |last| last.after(pause(&key)));
-            (key, at)
-        })
-        .collect()
+    /// When members are to be asked next; a process that does not lead asks nobody.
+    pub(crate) fn next_asking(&self) -> Option<Instant> {
+        let is_asking = self.settings.polls_members && self.may_act();
+        is_asking.then(|| lock(&self.state).asks_at)
+    }
+
+    /// Members are watched closely from now on.
+    pub(super) fn asks_soon(&self) {
+        let soon = polls::close_interval(self.settings.poll_interval());
+        let at = self.ground.cluster().now().after(millis(soon));
+        let mut state = lock(&self.state);
+        state.asks_at = state.asks_at.min(at);
     }
 
     fn ask(&self, target: &Target) -> Answered {

@@ -1,6 +1,7 @@
 //! The members' policies: every combination as a table, and the stories that break simpler rules.
 
 mod hung;
+mod properties;
 mod rebalance;
 mod table;
 
