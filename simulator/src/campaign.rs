@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::cluster::Timings;
 use crate::fault::{Fault, Faults, Gap};
-use crate::invariants::{Violation, Watchman};
+use crate::invariants::{Violation, Watchman, justified_signal};
 use crate::journal::Journal;
 use crate::outcome::{difference, outcome};
 use crate::run::{Broken, Event, Run};
@@ -231,6 +231,7 @@ fn finish<'a>(
         watchman.look(&run.sim.cluster()).map_err(Failure::Violated)?;
         match event {
             Some(Event::Happened(Happened::Passed { passed, .. })) => {
+                justified_signal(&passed.snapshot, &passed.plan).map_err(Failure::Violated)?;
                 if let Err(what) = passed.report {
                     return violated("steps_in_order", what);
                 }

@@ -78,8 +78,8 @@ pub struct Cluster {
     members: Members,
     /// The signals of operators that arrived.
     signals: Vec<Signalled>,
-    /// Since when members are ill, by namespace and pod.
-    ailing: BTreeMap<(String, String), Instant>,
+    /// Since when members are ill, by the uid of the pod.
+    ailing: BTreeMap<String, Instant>,
     /// Up to where the controllers have seen changes.
     controlled: u64,
     autoscaled: Instant,
@@ -100,8 +100,6 @@ pub struct Signalled {
     pub generation: i64,
     /// Which one of that generation.
     pub n: i64,
-    /// Whether every wanted member was Ready, on the newest revision.
-    pub is_ready: bool,
 }
 
 impl Signalled {
@@ -109,18 +107,12 @@ impl Signalled {
         let pod = server.get(Resource::POD, namespace, pod)?;
         let name = pod["metadata"]["labels"]["kaspr.io/cluster"].as_str()?;
         let app = server.get(Resource::Watched(ObjectKind::App), namespace, name)?;
-        let set = Resource::Watched(ObjectKind::StatefulSet);
-        let set = server.get(set, namespace, &format!("{name}-app"))?;
-        let (status, rebalance) = (&set["status"], &app["status"]["rebalance"]);
-        let wanted = &set["spec"]["replicas"];
-        let is_ready = status["currentRevision"] == status["updateRevision"]
-            && ["readyReplicas", "updatedReplicas"].iter().all(|field| status[field] == *wanted);
+        let rebalance = &app["status"]["rebalance"];
         Some(Self {
             app: name.to_owned(),
             uid: app["metadata"]["uid"].as_str()?.to_owned(),
             generation: rebalance["generation"].as_i64().unwrap_or_default(),
             n: rebalance["attempt"]["n"].as_i64().unwrap_or_default(),
-            is_ready,
         })
     }
 }
@@ -253,15 +245,20 @@ impl Cluster {
         &self.signals
     }
 
-    /// Since when the member in a pod is ill, if it ever was.
-    pub fn ailing_since(&self, namespace: &str, pod: &str) -> Option<Instant> {
-        self.ailing.get(&(namespace.to_owned(), pod.to_owned())).copied()
+    /// Since when the member in the pod of this uid is ill, if it ever was.
+    pub fn ailing_since(&self, uid: &str) -> Option<Instant> {
+        self.ailing.get(uid).copied()
     }
 
     /// From now on something is wrong with the member in a pod, or nothing is.
     pub fn ail(&mut self, namespace: &str, pod: &str, with: Option<Ailment>) {
-        if with.is_some() {
-            self.ailing.insert((namespace.to_owned(), pod.to_owned()), self.now);
+        let live = self.server.get(Resource::POD, namespace, pod);
+        if let Some(uid) = live.and_then(|pod| pod["metadata"]["uid"].as_str()) {
+            if with.is_some() {
+                self.ailing.entry(uid.to_owned()).or_insert(self.now);
+            } else {
+                self.ailing.remove(uid);
+            }
         }
         self.members.ail((namespace, pod), with, self.now);
     }

@@ -13,6 +13,8 @@ use crate::server::resource::Resource;
 
 mod members;
 
+pub(crate) use self::members::justified_signal;
+
 /// One that does not hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {

@@ -7,7 +7,9 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::kit::fixtures::{agent, app, table};
-use crate::kit::{Asked, Audit, Cluster, History, Operator, Space, e2e_alone, eventually, summary};
+use crate::kit::{
+    Asked, Audit, Cluster, Flock, History, Operator, Space, e2e_alone, eventually, summary,
+};
 
 /// Counters alone are written this often at most (`COUNTERS_EVERY` of the core), a little less for
 /// the way to the log.
@@ -17,7 +19,10 @@ const COUNTERS_EVERY: Duration = Duration::from_millis(4_900);
 fn fifty_idle_apps_cost_no_request_and_a_restart_no_write() {
     e2e_alone(async |cluster: &'static Cluster| {
         let space = Space::new(cluster, "idle").await;
-        let mut operator = Operator::of(cluster, &[&space.name]);
+        // Members are asked all the while, and say the same again and again.
+        let _flock = Flock::of(&space).await;
+        let flags = ["--no-lease", "--member-poll-interval", "2s"];
+        let mut operator = Operator::with(cluster, &[&space.name], &flags);
         for number in 0..50 {
             let name = format!("app-{number:02}");
             let mut small = app(&name);

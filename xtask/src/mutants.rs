@@ -122,7 +122,7 @@ fn noticed(tree: &Path) -> Result<Option<String>> {
     suite
         .current_dir(tree)
         .env("CARGO_TARGET_DIR", target().join("mutants/build"))
-        .env("KASPR_CAMPAIGN_SECONDS", "0")
+        .env("KASPR_CAMPAIGN_SECONDS", "90")
         .env("INSTA_UPDATE", "no")
         .env("INSTA_FORCE_PASS", "0")
         .env("RUST_BACKTRACE", "0");

@@ -3,7 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kaspr_core::ObjectKind;
+use kaspr_core::plan::Step;
+use kaspr_core::{Action, ObjectKind, Plan, Snapshot};
 use serde_json::Value;
 
 use super::{SET, Violation, text};
@@ -106,7 +107,7 @@ impl Members {
         }
         let threshold =
             app_of(cluster, &change.key.1, pod).map_or(THRESHOLD, |app| threshold(&app));
-        let Some(since) = cluster.ailing_since(&change.key.1, name) else { return Ok(()) };
+        let Some(since) = cluster.ailing_since(&uid) else { return Ok(()) };
         let stuck_for = change.at.since(since);
         if stuck_for < threshold + 2 * INTERVAL {
             return violated(format!("{name} was deleted after {stuck_for} ms"));
@@ -136,23 +137,40 @@ impl Members {
         Ok(())
     }
 
-    /// S7: a signal arrives for an attempt that stands in the status, once, when every wanted member is
-    /// Ready on one revision.
+    /// S7: a signal arrives for an attempt that stands in the status, once.
     pub(super) fn look_at_signals(&mut self, cluster: &Cluster) -> Result<(), Violation> {
         let news = cluster.signals().get(self.signals..).unwrap_or_default();
         self.signals = cluster.signals().len();
-        for Signalled { app, uid, generation, n, is_ready, .. } in news {
+        for Signalled { app, uid, generation, n } in news {
             let violated = |what| Err(Violation { name: "justified_signal", what });
             let is_new = self.attempts.insert((uid.clone(), *generation, *n));
             if !is_new {
                 return violated(format!("{app} was signalled twice for attempt {generation}.{n}"));
             }
-            if !is_ready {
-                return violated(format!("{app} was signalled while members were not ready"));
-            }
         }
         Ok(())
     }
+}
+
+/// S7: a signal is decided on only where every wanted member is seen Ready, on one revision.
+pub(crate) fn justified_signal(snapshot: &Snapshot, plan: &Plan) -> Result<(), Violation> {
+    let signals = |step: &Step| matches!(step.action, Action::Signal { .. });
+    if !plan.steps.iter().any(signals) {
+        return Ok(());
+    }
+    let set = snapshot.children.stateful_set.present().cloned().unwrap_or_default();
+    let status = &set["status"];
+    // The controller counts a moment later than pods say it themselves.
+    let ready = snapshot.children.pods.present().into_iter().flatten();
+    let ready = ready.filter(|pod| is_ready(pod) && !is_going(pod)).count();
+    let is_ready = status["currentRevision"] == status["updateRevision"]
+        && status["observedGeneration"] == set["metadata"]["generation"]
+        && set["spec"]["replicas"].as_u64() == u64::try_from(ready).ok();
+    if is_ready {
+        return Ok(());
+    }
+    let what = format!("{} is signalled while its set says {status}", snapshot.key);
+    Err(Violation { name: "justified_signal", what })
 }
 
 /// The app of a pod.
