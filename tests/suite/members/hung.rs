@@ -14,7 +14,7 @@ use super::{INTERVAL, at, member, reviewed, run, silent, word};
 const NOW: u64 = 100_000;
 const THRESHOLD: u64 = 300;
 
-fn knobs() -> Knobs {
+pub(super) fn knobs() -> Knobs {
     Knobs {
         is_on: true,
         threshold: Duration::from_secs(THRESHOLD),

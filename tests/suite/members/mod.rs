@@ -3,6 +3,7 @@
 mod hung;
 mod properties;
 mod rebalance;
+mod simpler;
 mod table;
 
 use std::time::Duration;

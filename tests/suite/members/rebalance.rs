@@ -17,7 +17,7 @@ use super::{INTERVAL, at, member, reviewed, run, word};
 
 const NOW: u64 = 100_000;
 
-fn knobs() -> Knobs {
+pub(super) fn knobs() -> Knobs {
     Knobs {
         is_automatic: true,
         is_static: true,
