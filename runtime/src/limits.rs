@@ -17,7 +17,7 @@ pub const REQUEST_WITHIN: Duration = Duration::from_secs(20);
 pub const ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// The server ends a watch after this time and we open it again. A connection that died in
-/// silence is noticed five seconds later. 11 watches cost 330 requests an hour.
+/// silence is noticed five seconds later. 12 watches cost 360 requests an hour.
 pub const WATCH_LASTS: Duration = Duration::from_mins(2);
 
 /// How long after [`WATCH_LASTS`] a silent watch counts as dead.
@@ -40,7 +40,7 @@ pub const WATCH_BACKOFF_FIRST: Duration = Duration::from_millis(800);
 pub const WATCH_BACKOFF_MAX: Duration = Duration::from_secs(30);
 
 /// The same while the server is away: what happens while no watch is connected is heard this much
-/// later. 11 watches of such a server cost one request a second.
+/// later. 12 watches of such a server cost a little more than one request a second.
 pub const WATCH_AWAY_MAX: Duration = Duration::from_secs(10);
 
 /// Watch failures further apart than this have nothing to do with each other.

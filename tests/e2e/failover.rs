@@ -117,6 +117,8 @@ impl Pair {
                 ["--lease-duration", "3s"],
                 ["--lease-renew", "1s"],
                 ["--settle", "0s"],
+                // What the successor writes of members would be taken for a write on an old view.
+                ["--member-poll-interval", "1h"],
             ];
             Operator::with(cluster, &[&space.name], flags.as_flattened())
         };

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use crate::kit::fixtures::{agent, app, table};
 
 /// Of every operator here: alone, and quick to replace pods.
-const FLAGS: [&str; 3] = ["--no-lease", "--settle", "300ms"];
+const FLAGS: [&str; 5] = ["--no-lease", "--settle", "300ms", "--member-poll-interval", "1h"];
 
 /// How long it may take until all is as wanted again once the API server works.
 const RECOVERY: Duration = Duration::from_secs(30);

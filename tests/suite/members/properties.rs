@@ -16,8 +16,9 @@ use kaspr_engine::object::trimmed;
 use kaspr_engine::polls::{Answered, Polls};
 use kaspr_fixtures::World;
 use kaspr_fixtures::strategies::members::{Turn, flocks, flocks_in, take};
+use kaspr_fixtures::world::merge::merge_into;
 use proptest::prelude::*;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::properties::config;
 
@@ -42,7 +43,7 @@ fn after(snapshot: &Snapshot, plan: &Plan) -> Remembered {
         if let Action::PatchStatus { of, status, .. } = &step.action
             && of.kind == ObjectKind::App
         {
-            merge(&mut object, &json!({ "status": status }));
+            merge_into(&mut object, &json!({ "status": status }));
         }
     }
     AppStatus::of(&object).memory
@@ -79,24 +80,6 @@ fn seen(worlds: &[World]) -> Snapshot {
     let mut snapshot = look.snapshot(&world.key, world.now, &world.settings, known);
     Memory::default().date(&mut snapshot);
     snapshot
-}
-
-/// RFC 7386.
-fn merge(target: &mut Value, patch: &Value) {
-    let Value::Object(fields) = patch else {
-        *target = patch.clone();
-        return;
-    };
-    if !target.is_object() {
-        *target = json!({});
-    }
-    for (name, value) in fields {
-        if value.is_null() {
-            target.as_object_mut().unwrap().remove(name);
-        } else {
-            merge(&mut target[name.as_str()], value);
-        }
-    }
 }
 
 fn wanted(snapshot: &Snapshot) -> usize {
