@@ -60,11 +60,12 @@ fn every_metric_is_scraped_and_those_of_an_app_go_with_it() {
         let operator = Operator::with(cluster, &[&space.name], &flags);
         space.apply(&[app("shop"), table("shop", "prices"), agent("shop", "clicks")]).await;
         space.is_settled("shop").await;
-        somebody_drifts(&space, &operator).await;
-        something_is_refused(&space, &operator).await;
-        // The agent that came last is a change of subscriptions.
+        let ask = json!({"metadata": {"annotations": {"kaspr.io/rebalance": "now"}}});
+        space.edit("KasprApp", "shop", ask).await;
         counts(&operator, "kasprop_rebalance_total", &[("result", "success")]).await;
         counts(&operator, "kasprop_member_state_transitions_total", &[]).await;
+        somebody_drifts(&space, &operator).await;
+        something_is_refused(&space, &operator).await;
 
         let page = operator.metrics();
         has_all_families(&page);
