@@ -15,7 +15,7 @@ const CHILDREN: [&str; 5] =
 /// What people do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Talk {
-    /// An app with two components is made.
+    /// The app of two components is made.
     Create,
     /// Its image changes.
     Image,
@@ -31,12 +31,17 @@ impl Talk {
     pub(super) const ALL: [Self; 5] =
         [Self::Create, Self::Image, Self::Scale, Self::Part, Self::Delete];
 
-    /// What is there before.
+    /// What is there before. The components wait for their app: were they seen after it, a rebalance
+    /// would be owed for them, in one run and not in another.
     pub(super) async fn prepare(self, space: &Space) -> Result<(), String> {
+        let small = small("shop");
+        let (app, components) = small.split_at(1);
+        space.apply(components).await;
+        at_last(async || are_waiting(space).await).await?;
         if self == Self::Create {
             return Ok(());
         }
-        space.apply(&small("shop")).await;
+        space.apply(app).await;
         at_last(async || space.settled("shop").await).await
     }
 
@@ -46,7 +51,7 @@ impl Talk {
             space.edit("KasprApp", "shop", json!({ "spec": spec })).await;
         };
         match self {
-            Self::Create => space.apply(&small("shop")).await,
+            Self::Create => space.apply(&small("shop")[..1]).await,
             Self::Image => edit(json!({"image": "kasprio/kaspr:other"})).await,
             Self::Scale => {
                 edit(json!({"replicas": 0})).await;
@@ -83,6 +88,11 @@ async fn is_gone(space: &Space) -> Result<(), String> {
             return Err(format!("{kind} {} is left", name_of(object)));
         }
     }
+    are_waiting(space).await
+}
+
+/// The components say that they have no app.
+async fn are_waiting(space: &Space) -> Result<(), String> {
     for (kind, name) in [("KasprAgent", "shop-a"), ("KasprTable", "shop-t")] {
         let said = condition(&space.get(kind, name).await, "Ready");
         if said["reason"] != "AppNotFound" {
