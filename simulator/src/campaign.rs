@@ -165,13 +165,21 @@ impl<'a> Campaign<'a> {
                     let told = journal.tell(&run.sim, &event);
                     lines.extend(told.iter().map(ToString::to_string));
                 }
-                Ok(None) => return lines,
+                Ok(None) => break,
                 Err(broken) => {
                     lines.push(format!("{broken:?}"));
                     return lines;
                 }
             }
         }
+        lines.push("from here on, nothing may be asked for".to_owned());
+        let end = run.sim.cluster().now().after(SILENCE);
+        while run.sim.cluster().now() < end {
+            let happened = run.sim.step(end);
+            let told = journal.tell(&run.sim, &Event::Happened(happened));
+            lines.extend(told.iter().map(ToString::to_string));
+        }
+        lines
     }
 
     /// The same faults with every one left out that the failure does not need.
