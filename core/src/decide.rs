@@ -139,8 +139,7 @@ fn with_app(observed: &Observed<'_>, live: &LiveApp<'_>, app: &App) -> Plan {
     };
     let told = components::of_app(observed, &tracked, Some(&rollout));
     let subscriptions = subscriptions::of(live, &tracked);
-    let template =
-        Template { replicas: app.replicas, rollout: &rollout, subscriptions: &subscriptions };
+    let template = Template { rollout: &rollout, subscriptions: &subscriptions };
     let members = members::decide(observed, live, Some(template));
     // While edits settle the status waits with the template: one change, one write.
     if !is_settling && !is_behind {
@@ -169,16 +168,18 @@ fn with_app(observed: &Observed<'_>, live: &LiveApp<'_>, app: &App) -> Plan {
 
 /// Takes out the steps whose action was refused lately, and what needs them.
 ///
-/// A status that cannot be written holds back only what is irreversible: its intent cannot be
-/// read back.
+/// A status that cannot be written holds back only what is irreversible: that waits as long.
 fn hold_back(plan: &mut Plan, observed: &Observed<'_>) {
     let now = observed.now.uptime;
     let mut foundation_held = false;
+    let mut status_held = None;
     let mut kept = Vec::new();
     for step in std::mem::take(&mut plan.steps) {
         let id = step.action.id();
         let object = step.action.object().clone();
-        let blocked = backoff::blocked_until(&id, observed.outcomes, observed.edits, now);
+        let blocked = backoff::blocked_until(&id, observed.outcomes, observed.edits, now)
+            // What was refused about another attempt, or another pod of this name, says nothing of this.
+            .filter(|(_, outcome)| outcome.of == step.action.detail());
         let held = match blocked {
             Some((until, outcome)) => {
                 let refusal = match &outcome.answer {
@@ -187,6 +188,7 @@ fn hold_back(plan: &mut Plan, observed: &Observed<'_>) {
                 };
                 Some((Reason::BackingOff(refusal), Some(until)))
             }
+            None if step.action.is_irreversible() && status_held.is_some() => status_held.clone(),
             None if foundation_held && step.stage == Stage::Workload => {
                 Some((Reason::FoundationMissing, None))
             }
@@ -195,6 +197,9 @@ fn hold_back(plan: &mut Plan, observed: &Observed<'_>) {
         match held {
             Some((because, until)) => {
                 foundation_held |= step.stage == Stage::Foundation;
+                if step.stage == Stage::Status {
+                    status_held = Some((because.clone(), until));
+                }
                 // What is not written yet is not told yet.
                 if matches!(step.action, Action::PatchStatus { .. }) {
                     plan.notices.retain(|notice| notice.about != object);
@@ -211,12 +216,11 @@ fn hold_back(plan: &mut Plan, observed: &Observed<'_>) {
 /// this process has just read it, or one read confirms it.
 fn confirm_first(plan: &mut Plan, observed: &Observed<'_>) {
     let Seen::Present(live) = &observed.app else { return };
-    let has_irreversible = plan.steps.iter().any(|step| step.action.is_irreversible());
     let writes = plan.steps.iter().any(|step| step.stage == Stage::Status);
     let is_fresh = observed
         .app_read_at
         .is_some_and(|read_at| observed.now.uptime.since(read_at) < limits::PLAN_DEADLINE / 2);
-    if !has_irreversible || writes || is_fresh {
+    if !plan.has_irreversible() || writes || is_fresh {
         return;
     }
     let of = observed.object(ObjectKind::App, &live.meta.name);

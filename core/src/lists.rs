@@ -20,7 +20,8 @@ pub fn versions(lists: &BTreeMap<ObjectKind, ListFacts>) -> Versions {
     lists.iter().map(|(kind, list)| (kind.kind().to_owned(), list.version.clone())).collect()
 }
 
-/// The kinds whose list in `snapshot` is older than the one that `status` rests on.
+/// The kinds whose list in `snapshot` is older than the one that `status` rests on. One that nobody
+/// can list is not: it is unknown, and holds back only what needs to know it.
 ///
 /// A list that was asked for after this version of the status had been seen is not: it holds all
 /// that the writer of the status knew, whatever its version says. So a store that was restored from
@@ -32,14 +33,11 @@ pub fn behind(snapshot: &Snapshot, status: &Map<String, Value>) -> Vec<ObjectKin
         |place: &str| status.get(place).and_then(|place| place.get("lists")?.as_object());
     let recorded: Vec<_> = ["rollout", "template"].into_iter().filter_map(recorded).collect();
     let is_behind = |kind: &ObjectKind| {
-        let known = snapshot.lists.get(kind);
-        let is_newer =
-            known.zip(snapshot.app_seen_at).is_some_and(|(known, seen_at)| known.read_at > seen_at);
+        let Some(known) = snapshot.lists.get(kind) else { return false };
+        let is_newer = snapshot.app_seen_at.is_some_and(|seen_at| known.read_at > seen_at);
         let mut decided_on =
             recorded.iter().filter_map(|lists| number(lists.get(kind.kind())?.as_str()?));
-        !is_newer
-            && decided_on
-                .any(|version| known.and_then(|known| number(&known.version)) < Some(version))
+        !is_newer && decided_on.any(|version| number(&known.version) < Some(version))
     };
     ObjectKind::COMPONENTS.into_iter().filter(is_behind).collect()
 }
@@ -81,6 +79,18 @@ mod tests {
         let template = json!({"template": {"lists": {"KasprAgent": "90"}}});
         check("89", 1, &template, &[ObjectKind::Agent]);
         check("89", 1, &json!({"template": {"inputs": "x"}}), &[]);
+    }
+
+    /// Nothing of an app would be written any more while one kind cannot be listed.
+    #[test]
+    fn a_kind_that_nobody_can_list_is_not_behind() {
+        let recorded = json!({"rollout": {"lists": {"KasprAgent": "90"}}});
+        let snapshot: Snapshot = serde_json::from_value(json!({
+            "version": 1, "key": {"namespace": "n", "name": "a"},
+            "now": {"wall": "2030-01-01T00:00:00Z", "uptime": 1000}, "appSeenAt": 500,
+        }))
+        .unwrap();
+        assert!(behind(&snapshot, recorded.as_object().unwrap()).is_empty());
     }
 
     #[test]

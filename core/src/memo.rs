@@ -6,7 +6,7 @@
 
 use std::fmt::Write;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::decide::decide;
 use crate::digest;
@@ -16,7 +16,6 @@ use crate::poll::State;
 use crate::reason::Reason;
 use crate::seen::Seen;
 use crate::snapshot::Snapshot;
-use crate::status::AppStatus;
 use crate::status::memory::Memory;
 
 /// A decision to do nothing, and the case in which it was made.
@@ -75,19 +74,21 @@ fn case(snapshot: &Snapshot) -> Option<String> {
         let _ = write!(text, "{}{}", field("/spec/replicas"), field("/status"));
     }
     let _ = write!(text, "{} {} ", snapshot.process, snapshot.terminations_elsewhere);
-    let status = snapshot.app.present().map(AppStatus::of).unwrap_or_default();
-    members(snapshot, &status, &mut text);
+    let none = Map::new();
+    let status = snapshot.app.present().and_then(|app| app.get("status")?.as_object());
+    let status = status.unwrap_or(&none);
+    members(snapshot, &Memory::of(status), &mut text);
     for (id, outcome) in &snapshot.outcomes {
         let _ = write!(text, "{id} {:?} {} ", outcome.at, outcome.attempts);
     }
-    let _ = write!(text, "{:?}", lists::behind(snapshot, &status.raw));
+    let _ = write!(text, "{:?}", lists::behind(snapshot, status));
     Some(digest::of_text(&text))
 }
 
 /// What the members answered: of those that are well only that they are, while nothing of them is
 /// remembered that a further answer may change.
-fn members(snapshot: &Snapshot, status: &AppStatus, text: &mut String) {
-    let Memory { strikes, terminations, replacements, rebalance } = &status.memory;
+fn members(snapshot: &Snapshot, memory: &Memory, text: &mut String) {
+    let Memory { strikes, terminations, replacements, rebalance } = memory;
     let is_at_rest = strikes.is_empty()
         && terminations.is_empty()
         && replacements.is_empty()
@@ -97,9 +98,6 @@ fn members(snapshot: &Snapshot, status: &AppStatus, text: &mut String) {
         if !is_at_rest || run.said.state() != State::Healthy {
             let _ = write!(text, "{:?} {} {:?} ", run.first, run.round, run.broken);
         }
-    }
-    if !is_at_rest {
-        let _ = write!(text, "{:?} ", snapshot.marks);
     }
 }
 

@@ -10,7 +10,7 @@ use crate::policy::rebalance;
 use crate::reason::Reason;
 use crate::snapshot::Snapshot;
 use crate::status::AppStatus;
-use crate::status::memory::Came;
+use crate::status::memory::{Came, Entry};
 use crate::time::Uptime;
 
 /// The whole conclusion for one app key.
@@ -153,15 +153,15 @@ impl Plan {
 /// A deletion or a signal that the observed status does not mean (S10: intent before the
 /// irreversible).
 fn unearned(action: &Action, snapshot: &Snapshot) -> Option<Broken> {
-    let status = snapshot.app.present().map(AppStatus::of).unwrap_or_default();
+    let memory = || snapshot.app.present().map(AppStatus::of).unwrap_or_default().memory;
     match action {
         Action::DeletePod { pod, uid } => {
-            let mut entries = status.memory.terminations.iter();
-            let is_earned = entries.any(|entry| entry.pod_uid == *uid && entry.lapsed.is_none());
+            let is_this = |entry: &Entry| entry.pod_uid == *uid && entry.lapsed.is_none();
+            let is_earned = memory().terminations.iter().any(is_this);
             (!is_earned).then(|| Broken(format!("{pod} is deleted without an entry")))
         }
         Action::Signal { pod, attempt, .. } => {
-            let rebalance = &status.memory.rebalance;
+            let rebalance = memory().rebalance;
             let booked = rebalance.debt.as_ref().and_then(|debt| debt.attempt.as_ref());
             let is_booked = booked.is_some_and(|booked| {
                 rebalance::name(rebalance.generation, booked.n) == *attempt

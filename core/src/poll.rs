@@ -44,10 +44,7 @@ pub struct Run {
     /// For how long the pod has been seen stuck, if its last known answer says that it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stuck: Option<Stuck>,
-    /// Whether it rebalances, or did when it was heard of last.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub is_rebalancing: bool,
-    /// When this process first heard of the last rebalance of this pod, which may be over.
+    /// When this process heard that the last rebalance of this pod had begun; it may be over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rebalanced: Option<Uptime>,
     /// The last answer of this pod that was not "stuck", silence included.
@@ -166,6 +163,11 @@ impl Said {
             },
         }
     }
+
+    /// Whether it shows partitions.
+    fn holds_any(&self) -> bool {
+        matches!(self, Self::Known(word) if !word.topics.is_empty())
+    }
 }
 
 impl Run {
@@ -188,32 +190,17 @@ impl Run {
         } else {
             Some(Broken { round, at: last })
         };
+        // Who was not heard just before may have begun at any time, and who holds nothing is a process
+        // that starts: neither says that the group rebalances.
+        let was_well = before.as_ref().is_some_and(|run| run.said.state() == State::Healthy);
         let is_rebalancing = matches!(state, State::Stuck | State::Recovering);
+        let begins = was_well && is_rebalancing && said.holds_any();
         let rebalanced = before.as_ref().and_then(|before| before.rebalanced);
-        let was_rebalancing = before.as_ref().is_some_and(|before| before.is_rebalancing);
-        // A pod that is heard for the first time may have begun at any time.
-        let begins = is_rebalancing && !was_rebalancing && before.is_some();
         let rebalanced = if begins { Some(last) } else { rebalanced };
-        let is_rebalancing = match state {
-            State::Silent(_) | State::Vague => was_rebalancing,
-            State::Stuck | State::Recovering | State::Healthy => is_rebalancing,
-        };
         let same = before.filter(|before| before.said.state().is_alike(state));
         let first = same.as_ref().map_or(last, |same| same.first);
         let count = same.map_or(1, |same| same.count.saturating_add(1));
-        Self {
-            pod_uid,
-            said,
-            first,
-            last,
-            at,
-            count,
-            round,
-            stuck,
-            is_rebalancing,
-            rebalanced,
-            broken,
-        }
+        Self { pod_uid, said, first, last, at, count, round, stuck, rebalanced, broken }
     }
 
     /// What the pod said, if it is known.
@@ -362,6 +349,22 @@ mod tests {
         let heard = Heard { said: known(true, false), round: 3, now };
         let run = Run::next(Some(before), "v".to_owned(), heard, INTERVAL);
         assert_eq!((run.count, run.stuck.unwrap().held, run.broken), (1, 0, None));
+    }
+
+    /// A process that starts says that it rebalances, too.
+    #[test]
+    fn only_who_was_well_and_holds_something_begins_to_rebalance() {
+        let holding = |rebalancing| match known(rebalancing, false) {
+            Said::Known(word) => Said::Known(Word { topics: ["in".to_owned()].into(), ..word }),
+            silent @ Said::Silent(_) => silent,
+        };
+        let begun = |first: Said, second: Said| run(&[(0, first), (30, second)]).rebalanced;
+        assert_eq!(begun(holding(false), holding(true)), Some(Uptime(30_000)));
+        assert_eq!(begun(holding(true), holding(true)), None, "it may have begun long ago");
+        assert_eq!(begun(Said::Silent(Silence::NoConnection), holding(true)), None);
+        assert_eq!(begun(holding(false), known(true, false)), None, "it starts");
+        let over = run(&[(0, holding(false)), (30, holding(true)), (60, holding(false))]);
+        assert_eq!(over.rebalanced, Some(Uptime(30_000)));
     }
 
     #[test]

@@ -28,8 +28,13 @@ where
         let asked_at = world.now().uptime;
         let answer = world.perform(&step.action).await;
         walk.learn(step, &answer, asked_at);
-        let took = world.now().uptime.since(asked_at);
-        report.sent.push(Sent { action: step.action.clone(), answer, took });
+        let at = world.now().uptime;
+        report.sent.push(Sent {
+            action: step.action.clone(),
+            answer,
+            at,
+            took: at.since(asked_at),
+        });
     }
     report
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use kaspr_core::action::Action;
 use kaspr_core::outcome::Answer;
 use kaspr_core::plan::{Notice, Plan, Step};
+use kaspr_core::time::Uptime;
 
 /// What came of a plan.
 #[derive(Debug, Default, PartialEq)]
@@ -22,7 +23,9 @@ pub struct Sent {
     pub action: Action,
     /// What came of it.
     pub answer: Answer,
-    /// How long it took until the answer was there.
+    /// When the answer, or the lack of one, was known.
+    pub at: Uptime,
+    /// How long it took until then.
     pub took: Duration,
 }
 
@@ -123,7 +126,12 @@ mod tests {
 
     /// The first is written, the second is refused, the third is not sent.
     fn report() -> Report {
-        let sent = |name, answer| Sent { action: patch(name), answer, took: Duration::ZERO };
+        let sent = |name, answer| Sent {
+            action: patch(name),
+            answer,
+            at: Uptime(0),
+            took: Duration::ZERO,
+        };
         let done = Answer::Done { resource_version: None, generation: None, digest: String::new() };
         let refused = Answer::Refused { refusal: Refusal::Conflict, message: String::new() };
         let skipped = Skipped { action: patch("c"), why: Dropped::TooLate };

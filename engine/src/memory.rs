@@ -56,11 +56,6 @@ impl Memory {
         }
     }
 
-    /// How many members of all apps are in replacement.
-    pub fn in_flight(&self) -> u32 {
-        self.in_flight.values().copied().fold(0, u32::saturating_add)
-    }
-
     /// Lends the memo of the last decision about `key`.
     pub fn take_memo(&mut self, key: &AppKey) -> Option<Memo> {
         self.memos.remove(key)
@@ -74,17 +69,17 @@ impl Memory {
     }
 
     /// Keeps what came of the actions of one plan.
-    pub fn keep(&mut self, key: &AppKey, sent: &[Sent], at: Uptime) {
+    pub fn keep(&mut self, key: &AppKey, sent: &[Sent]) {
         if sent.is_empty() {
             return;
         }
         let outcomes = self.outcomes.entry(key.clone()).or_default();
-        for Sent { action, answer, .. } in sent {
+        for Sent { action, answer, at, .. } in sent {
             let id = action.id();
             let before = outcomes.get(&id).filter(|before| is_alike(&before.answer, answer));
             let attempts = before.map_or(1, |before| before.attempts.saturating_add(1));
             let (of, answer) = (action.detail().to_owned(), answer.clone());
-            outcomes.insert(id, Outcome { at, attempts, of, answer });
+            outcomes.insert(id, Outcome { at: *at, attempts, of, answer });
         }
     }
 
@@ -140,8 +135,9 @@ mod tests {
             done,
             refused(Refusal::Busy),
         ] {
-            let sent = Sent { action: action.clone(), answer, took: Duration::ZERO };
-            memory.keep(&key, &[sent], Uptime(1));
+            let took = Duration::ZERO;
+            let sent = Sent { action: action.clone(), answer, at: Uptime(1), took };
+            memory.keep(&key, &[sent]);
             attempts.push(memory.of(&key)[&action.id()].attempts);
         }
         assert_eq!(attempts, [1, 2, 1, 2, 1]);

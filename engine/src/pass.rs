@@ -66,7 +66,7 @@ fn remember<S: Site>(key: &AppKey, plan: &Plan, report: &Report, site: &S) -> Af
     let exists = site.store().exists(key);
     let mut memory = site.memory();
     memory.drop_unwanted(key, plan);
-    memory.keep(key, &report.sent, site.uptime());
+    memory.keep(key, &report.sent);
     if !exists {
         memory.forget(key);
         site.polls().forget(key);

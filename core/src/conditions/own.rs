@@ -62,9 +62,16 @@ pub(super) fn healthy(observed: &Observed<'_>, verdict: &members::Verdict) -> Op
 fn complaint(verdict: &members::Verdict, members: &[Member]) -> (&'static str, String) {
     let off = if verdict.knobs.hung.is_on { "" } else { "; replacing hung members is off" };
     let threshold = verdict.knobs.hung.threshold.as_secs();
-    let strikes = &verdict.memory.strikes;
-    let hung: Vec<i32> =
-        strikes.iter().filter(|one| one.stuck_for >= threshold).map(|one| one.ordinal).collect();
+    // Who fell silent is not known to be stuck any more.
+    let is_silent = |uid: &str| {
+        let member = members.iter().find(|member| member.uid == uid);
+        matches!(member.and_then(Member::state), Some(State::Silent(_)))
+    };
+    let strikes = verdict.memory.strikes.iter();
+    let hung: Vec<i32> = strikes
+        .filter(|one| one.stuck_for >= threshold && !is_silent(&one.pod_uid))
+        .map(|one| one.ordinal)
+        .collect();
     if verdict.is_group_stalled && !hung.is_empty() {
         let message = format!(
             "All members are stuck in a rebalance since about one instant, so the reason is rather \
@@ -95,8 +102,7 @@ fn complaint(verdict: &members::Verdict, members: &[Member]) -> (&'static str, S
 fn silence(member: &Member) -> Option<String> {
     let run = member.run.as_ref().filter(|_| member.is_asked())?;
     let Said::Silent(why) = &run.said else { return None };
-    let lasts = run.count >= limits::SILENT_ROUNDS && run.said.state() != State::Healthy;
-    lasts.then(|| format!("{} ({why})", member.ordinal))
+    (run.count >= limits::SILENT_ROUNDS).then(|| format!("{} ({why})", member.ordinal))
 }
 
 /// Whether a rebalance is owed; nothing before one ever was.

@@ -12,7 +12,7 @@ use crate::policy::subscriptions::Subscriptions;
 use crate::policy::{hung, rollout};
 use crate::reason::Reason;
 use crate::seen::{Seen, Unseen};
-use crate::status::memory::{Cause, Memory};
+use crate::status::memory::{Debt, Memory};
 
 /// What is concluded about the members.
 pub(crate) struct Verdict {
@@ -47,8 +47,6 @@ struct Context<'a> {
 /// The template that is wanted, and what its workers subscribe to.
 #[derive(Clone, Copy)]
 pub(crate) struct Template<'a> {
-    /// How many members the spec asks for.
-    pub(crate) replicas: i32,
     pub(crate) rollout: &'a rollout::Verdict,
     pub(crate) subscriptions: &'a Subscriptions,
 }
@@ -79,7 +77,8 @@ pub(crate) fn decide(
 }
 
 impl Context<'_> {
-    /// How many members the cluster is to run now. An autoscaler may still be on its way to the spec.
+    /// How many members the cluster is to run now. An autoscaler may still be on its way to the spec, or
+    /// a person scales by hand.
     fn wanted(&self) -> i32 {
         self.facts.map_or(0, |facts| i32::try_from(facts.wanted).unwrap_or(i32::MAX))
     }
@@ -91,9 +90,13 @@ impl Context<'_> {
     }
 }
 
-/// Replaces members that hang. Where the pods are unknown, all stays as it is remembered.
+/// Replaces members that hang. Where the pods are unknown, or the set that they belong to is away, all
+/// stays as it is remembered.
 fn hung_members(context: &Context<'_>, verdict: &mut Verdict) {
     let Context { observed, live, .. } = *context;
+    if context.facts.is_none() {
+        return;
+    }
     let known = match &observed.members {
         Seen::Present(members) => members.as_slice(),
         Seen::Absent => &[],
@@ -175,7 +178,7 @@ fn owed_rebalance(context: &Context<'_>, verdict: &mut Verdict) {
         is_asked_for: verdict.knobs.is_asked_for,
         advance: advance.as_ref(),
         obstacle: obstacle.as_ref(),
-        desired: context.template.map_or(0, |template| template.replicas),
+        desired: context.wanted(),
         revision: revision.unwrap_or_default(),
         members,
         memory: &live.status.memory.rebalance,
@@ -207,8 +210,7 @@ fn owed_rebalance(context: &Context<'_>, verdict: &mut Verdict) {
         verdict.waits.push(Wait { object: of_app(observed), because, until });
     }
     verdict.is_tracking = context.template.is_some_and(|template| {
-        let now = template.subscriptions.digest();
-        concluded.memory.subscriptions == Some(now)
+        concluded.memory.subscriptions.as_ref() == Some(&template.subscriptions.digest)
     });
     verdict.memory.rebalance = concluded.memory;
 }
@@ -217,9 +219,8 @@ fn owed_rebalance(context: &Context<'_>, verdict: &mut Verdict) {
 fn obstacle(context: &Context<'_>) -> Option<Reason> {
     let Context { observed, live, .. } = *context;
     let debt = live.status.memory.rebalance.debt.as_ref();
-    let is_manual = debt.is_some_and(|debt| debt.cause == Cause::Manual);
     // A person who asks by name means it, also while the app is paused.
-    if context.is_paused && !is_manual {
+    if context.is_paused && !debt.is_some_and(Debt::is_manual) {
         return Some(Reason::Paused);
     }
     if let Some(why) = observed.members.unknown() {
@@ -243,20 +244,20 @@ fn of_app(observed: &Observed<'_>) -> ObjectRef {
     observed.object(ObjectKind::App, &observed.key.name)
 }
 
-/// What happened to a debt, for people. A request of a person that fails has the original's word.
+/// What happened to a debt, for people. An attempt that failed has the original's word.
 fn told(observed: &Observed<'_>, live: &LiveApp<'_>, news: News) -> Option<Notice> {
     let (reason, note) = match news {
         // The condition turns, which is told.
-        News::Confirmed(_) | News::Stalled(_) => return None,
-        News::Refused(_) => (
+        News::Confirmed | News::Stalled => return None,
+        News::Refused => (
             "RebalanceRequestFailed",
             "The leader refused to rebalance, or could not be reached; it is asked again",
         ),
-        News::Lost(_) => (
+        News::Lost => (
             "RebalanceRequestFailed",
             "Nobody knows whether the request to rebalance arrived; it is sent again",
         ),
-        News::Unconfirmed(_) => (
+        News::Unconfirmed => (
             "RebalanceUnconfirmed",
             "The leader accepted the request, and nothing was seen of a rebalance; it is sent again",
         ),

@@ -101,7 +101,7 @@ fn of_set(observed: &Observed<'_>, live: &LiveApp<'_>, next: &Next<'_>, fields: 
     if !version.is_empty() {
         fields.lazy.push(("kasprVersion", json!(version)));
     }
-    let wanted = wanted(live, next.app).unwrap_or(facts.wanted);
+    let wanted = wanted(observed, live, next.app);
     fields.lazy.extend([
         ("replicas", json!(facts.replicas)),
         ("availableMembers", json!(format!("{}/{wanted}", facts.available))),
@@ -109,10 +109,11 @@ fn of_set(observed: &Observed<'_>, live: &LiveApp<'_>, next: &Next<'_>, fields: 
     ]);
 }
 
-/// The members that the spec asks for, if it says.
-fn wanted(live: &LiveApp<'_>, app: Option<&App>) -> Option<i64> {
-    let declared = live.object.pointer("/spec/replicas").and_then(Value::as_i64);
-    app.map(|app| i64::from(app.replicas)).or(declared)
+/// The members that the spec asks for; those of the set, if a bad spec does not say.
+fn wanted(observed: &Observed<'_>, live: &LiveApp<'_>, app: Option<&App>) -> i64 {
+    let declared = || live.object.pointer("/spec/replicas").and_then(Value::as_i64);
+    let of_set = || observed.own_set().map(|set| SetFacts::of(set).wanted);
+    app.map(|app| i64::from(app.replicas)).or_else(declared).or_else(of_set).unwrap_or_default()
 }
 
 /// What the members answered.
@@ -128,7 +129,7 @@ fn of_members(observed: &Observed<'_>, live: &LiveApp<'_>, next: &Next<'_>, fiel
         return;
     }
     let rebalancing = told.iter().filter(|member| member.rebalancing == Some(true)).count();
-    let wanted = wanted(live, next.app).unwrap_or_default();
+    let wanted = wanted(observed, live, next.app);
     fields.lazy.push(("members", memory::list(&roster::cut(told))));
     fields.lazy.push(("rebalancingMembers", json!(format!("{rebalancing}/{wanted}"))));
 }

@@ -222,7 +222,9 @@ pub(crate) fn withdrawn(observed: &Observed<'_>, verdict: &Verdict) -> Option<Wa
     let rollout = verdict.memory.rollout.as_ref()?;
     let until = withdrawn_until(observed, &rollout.inputs, rollout.withdrawn.as_ref()?);
     let object = observed.object(ObjectKind::StatefulSet, &observed.names.base);
-    Some(Wait { object, because: Reason::IntentWithdrawn, until: Some(until) })
+    // Once that is over, it may still stand for as long as nobody decides about the template.
+    let until = (until > observed.now.uptime).then_some(until);
+    Some(Wait { object, because: Reason::IntentWithdrawn, until })
 }
 
 /// Whether the pod of an entry in the ledger may still be deleted: the template waits for that, never

@@ -26,12 +26,20 @@ pub(crate) struct Set {
 /// The set, and the components that it is made of.
 pub(crate) struct Subscriptions {
     set: Set,
-    pub(crate) linked: LinkedResources,
+    /// The digest of the set.
+    pub(crate) digest: String,
+    linked: LinkedResources,
+    /// The components as the status has them.
+    before: Option<LinkedResources>,
 }
 
 /// Reads what the tracked components subscribe to.
 pub(crate) fn of(live: &LiveApp<'_>, tracked: &Tracked<'_>) -> Subscriptions {
-    let old = linked_before(live).unwrap_or_default();
+    let before = linked_before(live);
+    let old = Old {
+        linked: before.as_ref(),
+        is_ours: live.status.memory.rebalance.subscriptions.is_some(),
+    };
     let mounted = tracked.items.iter().filter(|item| item.mounted().is_some());
     let mut linked = LinkedResources {
         agents: Some(Vec::new()),
@@ -41,7 +49,7 @@ pub(crate) fn of(live: &LiveApp<'_>, tracked: &Tracked<'_>) -> Subscriptions {
         joins: Some(Vec::new()),
     };
     for item in mounted {
-        let resource = resource(item, &old);
+        let resource = resource(item, old);
         let list = match item.kind {
             Kind::App => continue,
             Kind::Agent => &mut linked.agents,
@@ -52,7 +60,16 @@ pub(crate) fn of(live: &LiveApp<'_>, tracked: &Tracked<'_>) -> Subscriptions {
         };
         list.get_or_insert_default().push(resource);
     }
-    Subscriptions { set: Set::of(&linked), linked }
+    let set = Set::of(&linked);
+    Subscriptions { digest: set.digest(), set, linked, before }
+}
+
+/// What the status says of components.
+#[derive(Clone, Copy)]
+struct Old<'a> {
+    linked: Option<&'a LinkedResources>,
+    /// Whether this operator wrote it.
+    is_ours: bool,
 }
 
 /// The components that the status names, whoever wrote it.
@@ -62,17 +79,20 @@ fn linked_before(live: &LiveApp<'_>) -> Option<LinkedResources> {
 }
 
 /// A component as the original tracked it. One whose spec turned bad still subscribes to what its last
-/// good definition says, which is what was tracked then.
-fn resource(item: &Item<'_>, old: &LinkedResources) -> LinkedResource {
+/// good definition says, if that is the one that was tracked; if not, nobody knows to what, and the set is
+/// another one in any case: rather one rebalance too many than none.
+fn resource(item: &Item<'_>, old: Old<'_>) -> LinkedResource {
     let name = item.live.meta.name.clone();
     let hash = Some(components::hash_of(item).unwrap_or_default());
     if matches!(item.state, State::LastGood { .. }) {
-        let list = match item.kind {
-            Kind::Agent => &old.agents,
-            Kind::Table => &old.tables,
-            Kind::App | Kind::WebView | Kind::Task | Kind::Join => &None,
-        };
-        let known = list.iter().flatten().find(|known| known.name == name);
+        let list = old.linked.and_then(|linked| match item.kind {
+            Kind::Agent => linked.agents.as_ref(),
+            Kind::Table => linked.tables.as_ref(),
+            Kind::App | Kind::WebView | Kind::Task | Kind::Join => None,
+        });
+        let is_this =
+            |known: &&LinkedResource| known.name == name && (known.hash == hash || !old.is_ours);
+        let known = list.into_iter().flatten().find(is_this);
         return LinkedResource { name, hash, ..known.cloned().unwrap_or_default() };
     }
     let text = |path: &str| {
@@ -109,14 +129,13 @@ impl Set {
             joins: names(&linked.joins),
         }
     }
+
+    fn digest(&self) -> String {
+        digest::of_json(&json!(self))
+    }
 }
 
 impl Subscriptions {
-    /// The digest of the set.
-    pub(crate) fn digest(&self) -> String {
-        digest::of_json(&json!(self.set))
-    }
-
     /// The set to track from now on, if it is another than the one that is tracked.
     ///
     /// It is only taken along with the template that carries it: while that is not decided about, the
@@ -130,32 +149,35 @@ impl Subscriptions {
         if !is_decided(rollout) {
             return None;
         }
-        let subscriptions = self.digest();
         let tracked = live.status.memory.rebalance.subscriptions.as_ref();
-        if tracked == Some(&subscriptions) {
+        if tracked == Some(&self.digest) {
             return None;
         }
-        let before = linked_before(live).map(|linked| {
-            let before = Set::of(&linked);
+        let before = self.before.as_ref().map(|linked| {
+            let before = Set::of(linked);
             // The original did not track joins.
-            let joins = linked.joins.map_or_else(|| self.set.joins.clone(), |_| before.joins);
+            let joins = match linked.joins {
+                Some(_) => before.joins,
+                None => self.set.joins.clone(),
+            };
             Set { joins, ..before }
         });
+        // Members may outlive their set; where a template never stood, there are none.
+        let has_run = has_set || live.status.template.is_some();
         let owes = match (tracked, &before) {
-            _ if !has_set => false,
+            _ if !has_run => false,
             (Some(_), _) => true,
             (None, Some(before)) => *before != self.set,
             // Nobody tracked anything: what runs carries this set if it stands.
             (None, None) => rollout.choice != rollout::Choice::Stand,
         };
         // The list that people read may have been cut: then nobody can say which topics are new.
-        let is_whole = |before: &Set| {
-            tracked.is_none_or(|tracked| *tracked == digest::of_json(&json!(before)))
-        };
+        let is_whole = |before: &Set| tracked.is_none_or(|tracked| *tracked == before.digest());
         let before = before.filter(is_whole);
         let known = before.as_ref().map_or(&self.set.topics, |before| &before.topics);
         let added = self.set.topics.difference(known);
         let topics = added.take(limits::EVIDENCE_MAX).cloned().collect();
+        let subscriptions = self.digest.clone();
         Some(rebalance::Advance { subscriptions, owes, topics })
     }
 

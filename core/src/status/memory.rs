@@ -73,8 +73,8 @@ pub struct Replacements {
 }
 
 /// The tracked subscriptions and what is owed for them.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Rebalance {
     /// Counts the sets of subscriptions and the requests of people; never used again.
     pub generation: i64,
@@ -90,22 +90,20 @@ pub struct Rebalance {
 }
 
 /// A rebalance that is owed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Debt {
     /// Since when.
     pub owed_since: String,
     /// For what.
-    #[serde(default)]
     pub cause: Cause,
     /// Topics that the set has and the one before had not: once they are assigned, it came true.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub topics: Vec<String>,
     /// How many attempts were accepted without a trace of a rebalance.
-    #[serde(default)]
     pub unconfirmed: u32,
     /// The last attempt.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub attempt: Option<Attempt>,
 }
 
@@ -176,17 +174,29 @@ pub struct Settled {
 
 impl Memory {
     /// Reads it from a status.
-    pub(super) fn of(status: &Map<String, Value>) -> Self {
+    pub(crate) fn of(status: &Map<String, Value>) -> Self {
         Self {
             strikes: items(status.get("strikes")),
             terminations: items(status.get("terminations")),
             replacements: items(status.get("replacements")),
-            rebalance: read(status.get("rebalance")).unwrap_or_default(),
+            rebalance: Rebalance::of(status.get("rebalance")),
         }
     }
 }
 
 impl Rebalance {
+    /// Each field on its own: what cannot be read must not take a debt with it.
+    fn of(place: Option<&Value>) -> Self {
+        let Some(place) = place.and_then(Value::as_object) else { return Self::default() };
+        let subscriptions = place.get("subscriptions").and_then(Value::as_str);
+        Self {
+            generation: place.get("generation").and_then(Value::as_i64).unwrap_or_default(),
+            subscriptions: subscriptions.map(str::to_owned),
+            debt: Debt::of(place),
+            last: read(place.get("last")),
+        }
+    }
+
     /// As a status has it: nothing, while nothing was tracked.
     pub(crate) fn to_field(&self) -> Value {
         if *self == Self::default() { Value::Null } else { json!(self) }
@@ -194,9 +204,35 @@ impl Rebalance {
 }
 
 impl Debt {
+    /// It stands as soon as something says since when.
+    fn of(place: &Map<String, Value>) -> Option<Self> {
+        let owed_since = place.get("owedSince").filter(|since| !since.is_null())?;
+        let attempt = place.get("attempt").filter(|attempt| !attempt.is_null());
+        Some(Self {
+            owed_since: owed_since.as_str().unwrap_or_default().to_owned(),
+            cause: read(place.get("cause")).unwrap_or_default(),
+            topics: read(place.get("topics")).unwrap_or_default(),
+            unconfirmed: read(place.get("unconfirmed")).unwrap_or_default(),
+            attempt: attempt.map(Attempt::of),
+        })
+    }
+
     /// A debt without an attempt.
     pub(crate) fn new(cause: Cause, since: String, topics: Vec<String>) -> Self {
         Self { owed_since: since, cause, topics, unconfirmed: 0, attempt: None }
+    }
+
+    /// Whether a person asked for it.
+    pub(crate) fn is_manual(&self) -> bool {
+        self.cause == Cause::Manual
+    }
+}
+
+impl Attempt {
+    /// One that cannot be read may have been sent.
+    fn of(place: &Value) -> Self {
+        let n = || place.get("n").and_then(Value::as_i64).unwrap_or(1);
+        read(Some(place)).unwrap_or_else(|| Self { n: n(), came: Came::Lost, ..Self::default() })
     }
 }
 
@@ -232,4 +268,44 @@ pub(crate) fn list<T: Serialize>(items: &[T]) -> Value {
 pub(super) fn items<T: for<'de> Deserialize<'de>>(list: Option<&Value>) -> Vec<T> {
     let items = list.and_then(Value::as_array).into_iter().flatten();
     items.filter_map(|item| read(Some(item))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Written by another version, or spoiled by hand: the debt stays.
+    #[test]
+    fn what_cannot_be_read_takes_no_debt_with_it() {
+        let read = |rebalance: Value| {
+            let status = json!({ "rebalance": rebalance });
+            Memory::of(status.as_object().unwrap()).rebalance
+        };
+        let found = read(json!({
+            "generation": 7, "owedSince": "2030-01-01T00:00:00Z", "cause": 1, "topics": "x",
+            "unconfirmed": -1, "attempt": { "n": "two" }, "last": { "generation": "six" },
+        }));
+        assert_eq!((found.generation, found.last), (7, None));
+        let debt = found.debt.unwrap();
+        assert_eq!((debt.cause, debt.unconfirmed), (Cause::SubscriptionChange, 0));
+        assert_eq!(debt.attempt.map(|attempt| attempt.came), Some(Came::Lost));
+        assert_eq!(read(json!({ "generation": 7, "owedSince": null })).debt, None);
+        assert_eq!(read(json!([])), Rebalance::default());
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let attempt = Attempt { n: 2, by: "me".to_owned(), ..Attempt::default() };
+        let debt =
+            Debt { attempt: Some(attempt), ..Debt::new(Cause::Manual, "s".to_owned(), vec![]) };
+        let settled =
+            Settled { generation: 6, cause: Cause::Manual, at: "a".to_owned(), attempts: 1 };
+        let rebalance = Rebalance {
+            generation: 7,
+            subscriptions: Some("x".to_owned()),
+            debt: Some(debt),
+            last: Some(settled),
+        };
+        assert_eq!(Rebalance::of(Some(&rebalance.to_field())), rebalance);
+    }
 }

@@ -23,7 +23,7 @@ fn word(leader: bool, rebalancing: bool) -> Said {
 }
 
 /// A settled app of three members with one agent.
-fn world(namespace: &str) -> World {
+pub(crate) fn world(namespace: &str) -> World {
     let mut world = World::new(namespace, "orders");
     world.settings = Settings { hung_threshold_seconds: THRESHOLD, ..Settings::default() };
     world.put(app(json!({ "replicas": 3 })));
@@ -32,14 +32,14 @@ fn world(namespace: &str) -> World {
     world
 }
 
-fn agent(topic: &str) -> Value {
+pub(crate) fn agent(topic: &str) -> Value {
     let mut agent = super::agent("clean");
     agent["spec"]["input"] = json!({ "topic": { "name": topic } });
     agent
 }
 
 /// One round of polls half a minute later, and a pass. These ordinals are stuck, those silent.
-fn round(world: &mut World, stuck: &[i32], silent: &[i32]) -> Plan {
+pub(crate) fn round(world: &mut World, stuck: &[i32], silent: &[i32]) -> Plan {
     world.elapse(30_000);
     let answers: BTreeMap<String, Said> = (0..3)
         .map(|ordinal| {
@@ -63,7 +63,7 @@ fn deleted(plan: &Plan) -> Vec<String> {
     pods.collect()
 }
 
-fn status(world: &World) -> Value {
+pub(crate) fn status(world: &World) -> Value {
     let kind = kaspr_core::ObjectKind::App;
     let of = kaspr_core::ObjectRef::new(kind, &world.key.namespace, "orders");
     world.objects[&of]["status"].clone()
@@ -73,12 +73,12 @@ fn strikes(world: &World) -> usize {
     status(world)["strikes"][0]["strikes"].as_array().map_or(0, Vec::len)
 }
 
-fn signals(plan: &Plan) -> usize {
+pub(crate) fn signals(plan: &Plan) -> usize {
     plan.steps.iter().filter(|step| step.action.verb() == "Signal").count()
 }
 
 /// Rounds until the member has its entry; the pod is not deleted yet.
-fn entered(world: &mut World) {
+pub(crate) fn entered(world: &mut World) {
     for _ in 0..6 {
         round(world, &[1], &[]);
         if !status(world)["terminations"].is_null() {

@@ -6,7 +6,7 @@
 mod decisions;
 mod definitions;
 mod drift;
-mod members;
+pub(crate) mod members;
 mod rendering;
 mod validation;
 
@@ -17,7 +17,7 @@ use kaspr_fixtures::World;
 use serde_json::{Value, json};
 
 /// The app `orders`: the smallest valid spec, with the fields of `more` laid over it.
-fn app(more: Value) -> Value {
+pub(crate) fn app(more: Value) -> Value {
     let mut object = json!({
         "apiVersion": "kaspr.io/v1alpha1", "kind": "KasprApp", "metadata": { "name": "orders" },
         "spec": { "bootstrapServers": "kafka:9092", "authentication": { "type": "plain" } },

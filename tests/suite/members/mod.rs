@@ -1,5 +1,6 @@
 //! The members' policies: every combination as a table, and the stories that break simpler rules.
 
+mod edges;
 mod hung;
 mod properties;
 mod rebalance;

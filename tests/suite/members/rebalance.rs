@@ -45,8 +45,7 @@ fn told(verdict: &Verdict) -> String {
         parts.push(format!("waits for {}", why.code()));
     }
     if let Some(news) = verdict.news {
-        let news = format!("{news:?}");
-        parts.push(format!("tells {}", news.split('(').next().unwrap()));
+        parts.push(format!("tells {news:?}"));
     }
     parts.join(", ")
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::strikes::{self, Counted};
-use super::{Case, Entry, Member, Replacements, Verdict, is_well};
+use super::{Case, Entry, Member, Replacements, State, Verdict, is_well};
 use crate::limits;
 use crate::marks;
 use crate::reason::Reason;
@@ -70,8 +70,8 @@ fn next(case: &Case<'_>, entry: &Entry) -> Next {
     if is_unwanted || is_too_old(case, entry) {
         return Next::Lapses;
     }
-    // An entry of an earlier process: the member may have got well since it was asked last.
-    if member.run.is_none() {
+    // The member may have got well since it was heard last, by whichever process.
+    if member.state() != Some(State::Stuck) {
         return Next::Waits(Reason::AnswerAwaited, None);
     }
     Next::Fires(member.pod.clone())

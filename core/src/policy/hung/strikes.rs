@@ -1,5 +1,6 @@
 //! Strikes: who was stuck in how many rounds, and for how long before.
 
+use std::cmp::Reverse;
 use std::time::Duration;
 
 use super::{Case, Member, Replacements, State, Strikes};
@@ -84,7 +85,10 @@ pub(super) fn count(case: &Case<'_>, is_group: bool) -> Counted {
         };
         counted.strikes.extend(next);
     }
+    // Who is nearest to the third strike is not cut.
+    counted.strikes.sort_by_key(|one| (Reverse(one.at.len()), one.ordinal));
     counted.strikes.truncate(limits::STRIKES_KEPT_MAX);
+    counted.strikes.sort_by_key(|one| one.ordinal);
     counted
 }
 

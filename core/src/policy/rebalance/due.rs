@@ -10,6 +10,12 @@ pub(super) fn is_stalled(debt: &Debt) -> bool {
     debt.unconfirmed >= limits::UNCONFIRMED_MAX
 }
 
+/// Whether an attempt was, or may have been, made, and nothing has come of it yet.
+pub(super) fn is_out(debt: &Debt) -> bool {
+    let came = debt.attempt.as_ref().map(|attempt| attempt.came);
+    matches!(came, Some(Came::Booked | Came::Accepted | Came::Lost))
+}
+
 /// Takes the debt one step further.
 pub(super) fn pursue(case: &Case<'_>, debt: &Debt, verdict: &mut Verdict) {
     if is_settled_by_restart(case, debt) {
@@ -27,21 +33,28 @@ pub(super) fn pursue(case: &Case<'_>, debt: &Debt, verdict: &mut Verdict) {
         {
             settle(case, debt, verdict);
         }
-        _ => match why_not(case, debt).or_else(|| paused(case, debt)) {
-            Some(wait) => verdict.wait = Some(wait),
-            None => match leader(case) {
-                Ok(leader) => book(case, debt, leader, verdict),
-                Err(why) => verdict.wait = Some((why, None)),
-            },
+        _ => match ready_leader(case, debt) {
+            Ok(leader) => book(case, debt, leader, verdict),
+            Err(wait) => verdict.wait = Some(wait),
         },
     }
+}
+
+/// Who is to be asked now; if nobody, why, and until when.
+fn ready_leader<'a>(case: &Case<'a>, debt: &Debt) -> Result<&'a Member, (Reason, Option<Uptime>)> {
+    if let Some(why) = why_not(case, debt) {
+        return Err((why, None));
+    }
+    if let Some(until) = paused_until(case, debt) {
+        return Err((Reason::CoolingDown, Some(until)));
+    }
+    leader(case).map_err(|why| (why, None))
 }
 
 /// Members without a fixed identity leave their group and join it when their pods are replaced: the
 /// rollout that brought the set was the rebalance.
 fn is_settled_by_restart(case: &Case<'_>, debt: &Debt) -> bool {
-    let is_automatic = debt.cause == super::Cause::SubscriptionChange;
-    is_automatic && !case.knobs.is_static && case.obstacle.is_none() && all_ready(case)
+    !debt.is_manual() && !case.knobs.is_static && case.obstacle.is_none() && all_ready(case)
 }
 
 /// The debt is settled.
@@ -53,7 +66,7 @@ fn settle(case: &Case<'_>, debt: &Debt, verdict: &mut Verdict) {
         at: case.now.stamp(),
         attempts: debt.attempt.as_ref().map_or(0, |attempt| attempt.n),
     });
-    verdict.news = Some(News::Confirmed(debt.cause));
+    verdict.news = Some(News::Confirmed);
 }
 
 /// When an attempt was answered, or first known to have been.
@@ -62,9 +75,9 @@ fn sent_at(case: &Case<'_>, attempt: &Attempt) -> Uptime {
 }
 
 /// Why a debt is not due, if it is not: in the order in which people would ask.
-fn why_not(case: &Case<'_>, debt: &Debt) -> Option<(Reason, Option<Uptime>)> {
+fn why_not(case: &Case<'_>, debt: &Debt) -> Option<Reason> {
     let knobs = case.knobs;
-    let is_manual = debt.cause == super::Cause::Manual;
+    let is_manual = debt.is_manual();
     let why = if is_stalled(debt) {
         Reason::RebalanceStalled
     } else if !is_manual && !knobs.is_automatic {
@@ -75,16 +88,16 @@ fn why_not(case: &Case<'_>, debt: &Debt) -> Option<(Reason, Option<Uptime>)> {
         Reason::StatusCheckDisabled
     } else if case.is_asked_for {
         Reason::AnnotationFirst
-    } else if case.desired < 1 {
-        Reason::NoMembers
     } else if let Some(obstacle) = case.obstacle {
         obstacle.clone()
+    } else if case.desired < 1 {
+        Reason::NoMembers
     } else if !all_ready(case) {
         Reason::MembersNotReady
     } else {
         return None;
     };
-    Some((why, None))
+    Some(why)
 }
 
 /// Whether each wanted member, and nobody else, is Ready on the revision that carries the set.
@@ -96,8 +109,8 @@ fn all_ready(case: &Case<'_>) -> bool {
     wanted == found && case.members.iter().all(is_ready)
 }
 
-/// The pause after the last attempt, and after the last rebalance.
-fn paused(case: &Case<'_>, debt: &Debt) -> Option<(Reason, Option<Uptime>)> {
+/// Until when the pause after the last attempt, or after the last rebalance, lasts.
+fn paused_until(case: &Case<'_>, debt: &Debt) -> Option<Uptime> {
     let after_attempt = debt.attempt.as_ref().map(|attempt| {
         let pause = match attempt.came {
             Came::Refused => refused_pause(attempt.n),
@@ -110,7 +123,7 @@ fn paused(case: &Case<'_>, debt: &Debt) -> Option<(Reason, Option<Uptime>)> {
         marks::seen_at(case.marks, &mark, case.uptime()).after(case.knobs.cooldown)
     });
     let until = after_attempt.into_iter().chain(after_last).max()?;
-    (until > case.uptime()).then_some((Reason::CoolingDown, Some(until)))
+    (until > case.uptime()).then_some(until)
 }
 
 fn refused_pause(n: i64) -> Duration {
@@ -201,11 +214,11 @@ fn conclude(case: &Case<'_>, debt: &Debt, attempt: &Attempt, outcome: Came, verd
         Came::Booked | Came::Accepted => None,
         Came::Refused => {
             let was_sent = case.outcome_of(attempt).is_some();
-            was_sent.then_some(News::Refused(debt.cause))
+            was_sent.then_some(News::Refused)
         }
-        Came::Lost => Some(News::Lost(debt.cause)),
-        Came::Unconfirmed if is_last => Some(News::Stalled(debt.cause)),
-        Came::Unconfirmed => Some(News::Unconfirmed(debt.cause)),
+        Came::Lost => Some(News::Lost),
+        Came::Unconfirmed if is_last => Some(News::Stalled),
+        Came::Unconfirmed => Some(News::Unconfirmed),
     };
     remember(&next, Attempt { came: outcome, ..attempt.clone() }, verdict);
     verdict.wait = Some((Reason::OutcomeFirst, None));
@@ -213,21 +226,17 @@ fn conclude(case: &Case<'_>, debt: &Debt, attempt: &Attempt, outcome: Came, verd
 
 /// The member said yes: the debt is settled once a rebalance, or its work, was seen.
 fn accepted(case: &Case<'_>, debt: &Debt, attempt: &Attempt, verdict: &mut Verdict) {
-    let seen_at = case.seen_at(attempt);
-    let until = seen_at.after(limits::CONFIRM_WITHIN);
+    let until = case.seen_at(attempt).after(limits::CONFIRM_WITHIN);
     // What is seen while pods are replaced anyway says nothing about this attempt.
-    if why_not(case, debt).is_none() {
-        if has_come_true(case, debt, sent_at(case, attempt)) {
-            settle(case, debt, verdict);
-            return;
-        }
-        if case.uptime() >= until {
-            conclude(case, debt, attempt, Came::Unconfirmed, verdict);
-            return;
-        }
+    if let Some(why) = why_not(case, debt) {
+        verdict.wait = Some((why, None));
+    } else if has_come_true(case, debt, sent_at(case, attempt)) {
+        settle(case, debt, verdict);
+    } else if case.uptime() >= until {
+        conclude(case, debt, attempt, Came::Unconfirmed, verdict);
+    } else {
+        verdict.wait = Some((Reason::Confirming, Some(until)));
     }
-    let until = (until > case.uptime()).then_some(until);
-    verdict.wait = Some(why_not(case, debt).unwrap_or((Reason::Confirming, until)));
 }
 
 /// Whether answers that came after the attempt show a rebalance that began after it, or the new topics

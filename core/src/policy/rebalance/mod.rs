@@ -100,15 +100,15 @@ pub struct Verdict {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum News {
     /// The rebalance came true.
-    Confirmed(Cause),
+    Confirmed,
     /// The member said no, or could not be asked.
-    Refused(Cause),
+    Refused,
     /// Nobody knows whether the signal arrived.
-    Lost(Cause),
+    Lost,
     /// It was accepted, and nothing was seen of it.
-    Unconfirmed(Cause),
+    Unconfirmed,
     /// The same, for the last time: a person is asked.
-    Stalled(Cause),
+    Stalled,
 }
 
 /// Decides about the rebalance that one app owes. Pure and total.
@@ -119,7 +119,7 @@ pub fn decide(case: &Case<'_>) -> Verdict {
         verdict.wait = owes.then_some((Reason::DebtFirst, None));
         return verdict;
     }
-    let owes_manual = case.memory.debt.as_ref().is_some_and(|debt| debt.cause == Cause::Manual);
+    let owes_manual = case.memory.debt.as_ref().is_some_and(Debt::is_manual);
     verdict.clears_annotation = case.is_asked_for && owes_manual;
     if let Some(debt) = &case.memory.debt {
         due::pursue(case, debt, &mut verdict);
@@ -131,11 +131,12 @@ pub fn decide(case: &Case<'_>) -> Verdict {
 /// anything comes of it.
 fn advance(case: &Case<'_>, memory: &mut Rebalance) -> bool {
     let since = case.now.stamp();
-    let is_manual = |debt: &Debt| debt.cause == Cause::Manual;
-    let was_manual = memory.debt.as_ref().is_some_and(is_manual);
-    // Who asks again for what was tried in vain begins anew.
-    let is_stalled = memory.debt.as_ref().is_some_and(due::is_stalled);
-    let asks = case.is_asked_for && (!was_manual || is_stalled);
+    let was_manual = memory.debt.as_ref().is_some_and(Debt::is_manual);
+    // Who asks again for what was tried in vain begins anew; so does who asks while an attempt is out:
+    // what comes of that began before.
+    let is_under_way = |debt: &Debt| due::is_stalled(debt) || due::is_out(debt);
+    let begins_anew = memory.debt.as_ref().is_some_and(is_under_way);
+    let asks = case.is_asked_for && (!was_manual || begins_anew);
     if let Some(advance) = case.advance {
         memory.subscriptions = Some(advance.subscriptions.clone());
         if advance.owes {
