@@ -29,6 +29,10 @@ faults:
 campaign:
     KASPR_CAMPAIGN_SECONDS=1800 cargo xtask test --test suite -- --nocapture campaign
 
+# members that hang, and topics that come in a rollout, a hundred times each
+members:
+    KASPR_E2E_TRIALS=100 cargo xtask test --test e2e -- members::a_
+
 # break the operator in one place at a time, and see that the suite notices
 mutants:
     cargo xtask mutants

@@ -27,14 +27,7 @@ pub fn pause(id: &ActionId, attempts: u32, refusal: Refusal) -> Duration {
     };
     let doublings = 1u32.checked_shl(attempts.saturating_sub(1)).unwrap_or(u32::MAX);
     let base = first.saturating_mul(doublings).min(longest);
-    base.mul_f64(0.75 + spread(id, attempts) / 2.0)
-}
-
-/// A number from 0 to 1 that is the same for the same attempt, and unlike for unlike ones.
-fn spread(id: &ActionId, attempts: u32) -> f64 {
-    let digest = digest::of_text(&format!("{id} {attempts}"));
-    let number = digest.get(..8).and_then(|hex| u32::from_str_radix(hex, 16).ok()).unwrap_or(0);
-    f64::from(number) / f64::from(u32::MAX)
+    base.mul_f64(0.75 + digest::fraction(&format!("{id} {attempts}")) / 2.0)
 }
 
 /// Until when an action must wait for an earlier outcome of itself; `None` if it may go.

@@ -22,6 +22,12 @@ fn of_bytes(bytes: &[u8]) -> String {
     format!("{:016x}", head(bytes) >> 64)
 }
 
+/// A number from 0 to 1 that is the same for equal texts, and unlike for unlike ones.
+pub fn fraction(text: &str) -> f64 {
+    let head = u32::try_from(head(text.as_bytes()) >> 96).unwrap_or(u32::MAX);
+    f64::from(head) / f64::from(u32::MAX)
+}
+
 /// The first 16 bytes of the SHA-256 of some bytes, as a number.
 pub fn head(bytes: &[u8]) -> u128 {
     let head = Sha256::digest(bytes).into_iter().take(16);
@@ -49,6 +55,14 @@ mod tests {
         let two: Value = serde_json::from_str(r#"{"a":{"c":3,"d":2},"b":1}"#).unwrap();
         assert_eq!(one.to_string(), r#"{"a":{"c":3,"d":2},"b":1}"#);
         assert_eq!(of_json(&one), of_json(&two));
+    }
+
+    #[test]
+    fn fractions_are_spread() {
+        let of = |number: u32| fraction(&number.to_string());
+        assert!((0..100).all(|number| (0.0..=1.0).contains(&of(number))));
+        let low = (0..1_000).filter(|number| of(*number) < 0.25).count();
+        assert!((200..300).contains(&low), "{low}");
     }
 
     #[test]

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::action::Uid;
+use crate::limits;
 use crate::time::{Now, Uptime};
 
 /// The runs of one app, by the name of the pod. Who is not in it has not been asked yet.
@@ -201,6 +202,14 @@ impl Run {
         let first = same.as_ref().map_or(last, |same| same.first);
         let count = same.map_or(1, |same| same.count.saturating_add(1));
         Self { pod_uid, said, first, last, at, count, round, stuck, rebalanced, broken }
+    }
+
+    /// Why nobody knows how it is, if that has been so for some rounds.
+    pub fn lasting_silence(&self) -> Option<Silence> {
+        match self.said {
+            Said::Silent(why) if self.count >= limits::SILENT_ROUNDS => Some(why),
+            Said::Silent(_) | Said::Known(_) => None,
+        }
     }
 
     /// What the pod said, if it is known.

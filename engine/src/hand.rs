@@ -111,7 +111,7 @@ impl<S: Site> Hand<'_, S> {
         }
         if of.kind == ObjectKind::App {
             let (status, now) = (AppStatus::of(&answer), self.uptime());
-            self.site.memory().note_marks(self.key, &status, now);
+            self.site.memory().note(self.key, &status, now);
         }
         Ok(self.done(of, answer, asked_at, digest))
     }
@@ -238,19 +238,17 @@ impl<S: Site> Hand<'_, S> {
         Ok(accepted(version))
     }
 
-    /// The pod must still be the one that leads: an address may have gone to another one.
+    /// The pod must be the one that was chosen, before and after: an address may go to another one.
     async fn signal(&self, pod: &ObjectRef, uid: &str) -> Result<Answer, Failure> {
         let target = || {
-            let targets = polls::targets(&self.site.store(), self.key);
+            let targets = polls::targets(self.site.store(), self.key);
             targets.into_iter().find(|target| target.pod == pod.name && target.uid == uid)
         };
         let Some(member) = target() else {
             return Err(Failure::new(Refusal::Gone, "its pod was replaced, or does not run"));
         };
         self.site.signal(&member).await?;
-        let until = self.uptime().after(limits::CONFIRM_WITHIN);
-        self.site.polls().watch_closely(self.key, until);
-        if target().is_none() {
+        if target().as_ref() != Some(&member) {
             return Err(Failure::new(Refusal::AnswerLost, "its pod was replaced meanwhile"));
         }
         Ok(accepted(None))

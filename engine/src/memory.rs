@@ -7,6 +7,7 @@ use kaspr_core::marks::{self, Marks};
 use kaspr_core::memo::Memo;
 use kaspr_core::outcome::{Answer, Outcome, Outcomes, Refusal};
 use kaspr_core::plan::Plan;
+use kaspr_core::policy::rebalance;
 use kaspr_core::snapshot::Snapshot;
 use kaspr_core::status::AppStatus;
 use kaspr_core::time::Uptime;
@@ -30,29 +31,31 @@ impl Memory {
     }
 
     /// Takes note of the status in a look, and adds to the look since when what is dated there is known,
-    /// and how many members of other apps are in replacement.
-    pub fn date(&mut self, snapshot: &mut Snapshot) {
+    /// and how many members of other apps are in replacement. Says until when the members are to be
+    /// asked often.
+    pub fn date(&mut self, snapshot: &mut Snapshot) -> Option<Uptime> {
         let status = snapshot.app.present().map(AppStatus::of).unwrap_or_default();
-        let key = &snapshot.key;
-        self.note_marks(key, &status, snapshot.now.uptime);
+        let (key, now) = (&snapshot.key, snapshot.now.uptime);
+        self.note(key, &status, now);
         snapshot.marks = self.marks.get(key).cloned().unwrap_or_default();
-        let count = u32::try_from(status.memory.terminations.len()).unwrap_or(u32::MAX);
         let others = self.in_flight.iter().filter(|(of, _)| *of != key);
         snapshot.terminations_elsewhere =
             others.map(|(_, count)| *count).fold(0, u32::saturating_add);
-        if count == 0 {
-            self.in_flight.remove(key);
-        } else {
-            self.in_flight.insert(key.clone(), count);
-        }
+        rebalance::watched_until(&status.memory.rebalance, &snapshot.marks, now)
     }
 
     /// Takes note of a status that stands now: the answer to a write of ours need not wait for a look.
-    pub fn note_marks(&mut self, key: &AppKey, status: &AppStatus, now: Uptime) {
+    pub fn note(&mut self, key: &AppKey, status: &AppStatus, now: Uptime) {
         let marks = self.marks.entry(key.clone()).or_default();
         marks::note(marks, status, now);
         if marks.is_empty() {
             self.marks.remove(key);
+        }
+        let count = u32::try_from(status.memory.terminations.len()).unwrap_or(u32::MAX);
+        if count == 0 {
+            self.in_flight.remove(key);
+        } else {
+            self.in_flight.insert(key.clone(), count);
         }
     }
 

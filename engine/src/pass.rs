@@ -53,7 +53,8 @@ fn look<S: Site>(key: &AppKey, site: &S) -> Snapshot {
     };
     let look = Look::at(&site.store(), key);
     let mut snapshot = look.snapshot(key, now, site.settings(), known);
-    site.memory().date(&mut snapshot);
+    let watched_until = site.memory().date(&mut snapshot);
+    site.polls().watch(key, watched_until);
     snapshot
 }
 

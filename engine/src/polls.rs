@@ -2,19 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
+use kaspr_core::app::config::WEB_PORT;
 use kaspr_core::key::{AppKey, ObjectKind};
+use kaspr_core::meta::Meta;
 use kaspr_core::poll::{self, Heard, Round, Run, Said, State};
 use kaspr_core::seen::Seen;
 use kaspr_core::time::{Now, Uptime};
 use serde_json::Value;
 
 use crate::cache::{Store, parse};
+use crate::keys::ChildNames;
 use crate::object;
-
-/// A worker listens here unless its pod says otherwise (`spec.config.webPort`).
-const DEFAULT_PORT: u16 = 6065;
 
 /// The answers of the members of all apps.
 #[derive(Clone, Debug, Default)]
@@ -119,9 +120,13 @@ impl Polls {
         app.has_news || self.is_close(key, now) || !app.runs.values().all(is_well)
     }
 
-    /// An app is asked often until then.
-    pub fn watch_closely(&mut self, key: &AppKey, until: Uptime) {
-        self.apps.entry(key.clone()).or_default().close_until = Some(until);
+    /// An app is asked often until then; no more often than others if there is no such instant.
+    pub fn watch(&mut self, key: &AppKey, until: Option<Uptime>) {
+        if let Some(app) = self.apps.get_mut(key) {
+            app.close_until = until;
+        } else if until.is_some() {
+            self.apps.entry(key.clone()).or_default().close_until = until;
+        }
     }
 
     /// Whether an app is asked often.
@@ -130,11 +135,9 @@ impl Polls {
         until.is_some_and(|until| now < until)
     }
 
-    /// The states of all members, for those who count.
-    pub fn states(&self) -> impl Iterator<Item = (&AppKey, &str, &Run)> {
-        self.apps
-            .iter()
-            .flat_map(|(key, app)| app.runs.iter().map(move |(pod, run)| (key, pod.as_str(), run)))
+    /// Only these apps are there.
+    pub fn retain(&mut self, is_there: impl Fn(&AppKey) -> bool) {
+        self.apps.retain(|key, _| is_there(key));
     }
 
     /// Nothing that was heard counts any more.
@@ -148,22 +151,29 @@ impl Polls {
     }
 }
 
-/// The members of an app that are to be asked: pods that run, have an address and are not leaving.
-/// Whose they are, a look decides.
-pub fn targets(store: &Store, key: &AppKey) -> Vec<Target> {
-    let names = store.names(key, ObjectKind::Pod).into_iter();
-    names
-        .filter_map(|name| match store.read(ObjectKind::Pod, &key.namespace, &name) {
-            Seen::Present(kept) => target(key, &parse(&kept.text)),
-            Seen::Absent | Seen::Unknown(_) => None,
-        })
-        .collect()
+/// The members of an app that are to be asked: pods of its StatefulSet that run, have an address and
+/// are not leaving. The store is free while they are read.
+pub fn targets(store: MutexGuard<'_, Store>, key: &AppKey) -> Vec<Target> {
+    let text = |kind, name: &str| match store.read(kind, &key.namespace, name) {
+        Seen::Present(kept) => Some(kept.text),
+        Seen::Absent | Seen::Unknown(_) => None,
+    };
+    let names = ChildNames::of(&key.name);
+    let Some(set) = text(ObjectKind::StatefulSet, &names.stateful_set) else { return Vec::new() };
+    let pods = store.names(key, ObjectKind::Pod);
+    let pods: Vec<Arc<str>> = pods.iter().filter_map(|name| text(ObjectKind::Pod, name)).collect();
+    drop(store);
+    let set = parse(&set);
+    let Some(set_uid) = object::meta(&set, "uid") else { return Vec::new() };
+    let pods = pods.iter().map(|pod| parse(pod));
+    pods.filter_map(|pod| target(key, &names.headless_service, set_uid, &pod)).collect()
 }
 
-fn target(key: &AppKey, pod: &Value) -> Option<Target> {
+fn target(key: &AppKey, service: &str, set_uid: &str, pod: &Value) -> Option<Target> {
     let status = |field: &str| pod.get("status")?.get(field)?.as_str();
     let name = object::meta(pod, "name")?;
-    let is_running = status("phase") == Some("Running");
+    let is_owned = Meta::of(pod).controller().is_some_and(|owner| owner.uid == set_uid);
+    let is_running = is_owned && status("phase") == Some("Running");
     let is_leaving = object::meta(pod, "deletionTimestamp").is_some();
     let address = status("podIP")?.parse().ok()?;
     let port = pod.pointer("/spec/httpPort").and_then(Value::as_u64);
@@ -172,17 +182,21 @@ fn target(key: &AppKey, pod: &Value) -> Option<Target> {
         pod: name.to_owned(),
         uid: object::meta(pod, "uid").unwrap_or_default().to_owned(),
         address,
-        port: port.and_then(|port| u16::try_from(port).ok()).unwrap_or(DEFAULT_PORT),
-        host: format!("{name}.{}-app.{}.svc.cluster.local", key.name, key.namespace),
+        port: port.and_then(|port| u16::try_from(port).ok()).unwrap_or(WEB_PORT),
+        host: format!("{name}.{service}.{}.svc.cluster.local", key.namespace),
     })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
     use jiff::Timestamp;
     use kaspr_core::poll::{Silence, Word};
+    use serde_json::json;
 
     use super::*;
+    use crate::cache::{Scope, Source};
 
     fn now(second: u64) -> Now {
         Now { wall: Timestamp::UNIX_EPOCH, uptime: Uptime(second * 1_000) }
@@ -220,12 +234,53 @@ mod tests {
         assert!(polls.of(&key).is_empty());
     }
 
+    /// Labels are anyone's to set: who is asked is told by the owner, and by the address of Kubernetes.
+    #[test]
+    fn only_running_pods_of_the_set_are_asked() {
+        let set = json!({"name": "a-app", "namespace": "n", "uid": "s", "resourceVersion": "1"});
+        let pod = |name: &str, owner: &str, phase: &str, address: Value| {
+            json!({
+                "metadata": {
+                    "name": name, "namespace": "n", "uid": name, "resourceVersion": "1",
+                    "labels": {"kaspr.io/cluster": "a", "kaspr.io/kind": "KasprApp"},
+                    "ownerReferences": [{
+                        "kind": "StatefulSet", "name": "a-app", "uid": owner, "controller": true,
+                    }],
+                },
+                "spec": {"httpPort": 7000}, "status": {"phase": phase, "podIP": address},
+            })
+        };
+        let objects = [
+            (ObjectKind::StatefulSet, json!({ "metadata": set })),
+            (ObjectKind::Pod, pod("a-app-0", "s", "Running", json!("10.0.0.1"))),
+            (ObjectKind::Pod, pod("a-app-1", "another", "Running", json!("10.0.0.2"))),
+            (ObjectKind::Pod, pod("a-app-2", "s", "Pending", json!("10.0.0.3"))),
+            (ObjectKind::Pod, pod("a-app-3", "s", "Running", json!("example.org"))),
+            (ObjectKind::Pod, pod("a-app-4", "s", "Running", Value::Null)),
+        ];
+        let scopes = ObjectKind::ALL.map(|kind| (kind, Scope::All));
+        let mut store = Store::new(scopes, Duration::from_secs(1));
+        for kind in ObjectKind::ALL {
+            store.begin_list(kind, &Scope::All, Uptime(1));
+            store.end_list(kind, &Scope::All, "1", Uptime(2));
+        }
+        for (kind, body) in &objects {
+            store.put(*kind, body, Source::Event, Uptime(3));
+        }
+        let store = Mutex::new(store);
+        let found = targets(store.lock().unwrap(), &AppKey::new("n", "a"));
+        let found: Vec<_> = found.iter().map(|one| (one.pod.as_str(), one.port)).collect();
+        assert_eq!(found, [("a-app-0", 7000)]);
+    }
+
     #[test]
     fn silence_is_eventful_and_a_close_watch_ends() {
         let (mut polls, key) = (Polls::default(), AppKey::new("n", "a"));
         assert!(!polls.is_eventful(&key, Uptime(0)));
-        polls.watch_closely(&key, Uptime(10));
+        polls.watch(&key, Some(Uptime(10)));
         assert!(polls.is_eventful(&key, Uptime(9)) && !polls.is_eventful(&key, Uptime(10)));
+        polls.watch(&key, None);
+        assert!(!polls.is_eventful(&key, Uptime(9)));
         let said = Some((now(0), Said::Silent(Silence::Timeout)));
         let silent = Answered { said, ..answered(0, "u", false) };
         polls.take(&key, vec![silent], Duration::from_secs(30));

@@ -190,6 +190,9 @@ impl Process {
     pub(crate) fn done(&self, taken: &Taken, after: After) {
         let now = self.uptime();
         lock(&self.schedule).done(&taken.key, after, now);
+        if self.polls().is_close(&taken.key, now) {
+            self.asks_soon();
+        }
     }
 
     pub(crate) fn is_dead(&self) -> bool {
@@ -300,9 +303,7 @@ impl Site for Process {
     async fn signal(&self, member: &Target) -> Result<(), Failure> {
         let arrive = || members::signal(&self.ground, member);
         let refuse = |code| members::refused(code);
-        let answer = self.meet(arrive, refuse, arrive).await;
-        self.asks_soon();
-        answer
+        self.meet(arrive, refuse, arrive).await
     }
 
     fn polls(&self) -> MutexGuard<'_, Polls> {

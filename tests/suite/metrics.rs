@@ -140,7 +140,7 @@ fn of_members() -> (PassFact, PollFact) {
         key: AppKey::new("n", "flock"),
         states: vec![PollState::Stuck, PollState::Silent(Silence::Timeout)],
         turned: vec![turned],
-        took: Duration::from_millis(30),
+        took: Some(Duration::from_millis(30)),
     };
     (members, poll)
 }

@@ -8,9 +8,8 @@ use kaspr_crds::keys::{
 
 use super::{MESSAGE_MAX, Observed, Reason, Stated, members};
 use crate::invalid;
-use crate::limits;
 use crate::members::Member;
-use crate::poll::{Said, State};
+use crate::poll::State;
 use crate::status::memory::Debt;
 
 /// While pods of hung members are replaced, the app is not ready, in the original's words.
@@ -100,9 +99,8 @@ fn complaint(verdict: &members::Verdict, members: &[Member]) -> (&'static str, S
 
 /// A member that runs and has not answered for some rounds.
 fn silence(member: &Member) -> Option<String> {
-    let run = member.run.as_ref().filter(|_| member.is_asked())?;
-    let Said::Silent(why) = &run.said else { return None };
-    (run.count >= limits::SILENT_ROUNDS).then(|| format!("{} ({why})", member.ordinal))
+    let why = member.run.as_ref().filter(|_| member.is_asked())?.lasting_silence()?;
+    Some(format!("{} ({why})", member.ordinal))
 }
 
 /// Whether a rebalance is owed; nothing before one ever was.

@@ -3,6 +3,7 @@
 //! A member may be broken or hostile: it is asked at the address that Kubernetes names, follows us
 //! nowhere, and costs no more than one connection and one small body.
 
+use std::io::{self, ErrorKind};
 use std::time::Duration;
 
 use http::header::{ACCEPT, CONNECTION, CONTENT_LENGTH, HOST, USER_AGENT};
@@ -103,11 +104,16 @@ impl Client {
         }
     }
 
-    async fn connect(&self, member: &Target) -> std::io::Result<TcpStream> {
-        if self.by_name {
-            return TcpStream::connect((member.host.as_str(), member.port)).await;
+    /// Whatever a name leads to, the pod at the address that Kubernetes names is asked, or nobody.
+    async fn connect(&self, member: &Target) -> io::Result<TcpStream> {
+        if !self.by_name {
+            return TcpStream::connect((member.address, member.port)).await;
         }
-        TcpStream::connect((member.address, member.port)).await
+        let stream = TcpStream::connect((member.host.as_str(), member.port)).await?;
+        if stream.peer_addr()?.ip().to_canonical() != member.address.to_canonical() {
+            return Err(ErrorKind::AddrNotAvailable.into());
+        }
+        Ok(stream)
     }
 }
 

@@ -4,7 +4,8 @@ pub mod client;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,9 +19,10 @@ use kaspr_engine::Site;
 use kaspr_engine::polls::{self, Answered, Target};
 use kaspr_engine::schedule::Lane;
 use tokio::sync::Semaphore;
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::{self, JoinError, JoinSet};
 use tokio::time::{sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
+use tracing::error;
 
 use crate::limits;
 use crate::process::Process;
@@ -36,8 +38,8 @@ pub struct Poller {
     /// When the next round of each app begins.
     next: BTreeMap<AppKey, Uptime>,
     /// Rounds that are under way, and whose they are.
-    rounds: JoinSet<AppKey>,
-    busy: BTreeSet<AppKey>,
+    rounds: JoinSet<()>,
+    busy: HashMap<task::Id, AppKey>,
     /// When the apps were looked through last.
     followed: Option<Uptime>,
 }
@@ -52,7 +54,7 @@ impl Poller {
             calls: Arc::new(Semaphore::new(limits::MEMBER_CALLS_MAX)),
             next: BTreeMap::new(),
             rounds: JoinSet::new(),
-            busy: BTreeSet::new(),
+            busy: HashMap::new(),
             followed: None,
         }
     }
@@ -65,7 +67,7 @@ impl Poller {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
-                Some(ended) = self.rounds.join_next(), if !self.rounds.is_empty() => self.end(ended),
+                Some(ended) = self.rounds.join_next_with_id() => self.end(ended),
                 () = sleep_until(at) => {}
             }
         }
@@ -76,7 +78,8 @@ impl Poller {
         let now = self.process.clock.uptime();
         let soon = now.after(limits::MEMBER_LOOK_EVERY);
         if !self.process.may_act() {
-            // What was heard is old when it leads again.
+            // What was heard, or is about to be, is old when it leads again.
+            self.rounds.abort_all();
             self.process.polls().forget_all();
             self.next.clear();
             return soon;
@@ -85,24 +88,23 @@ impl Poller {
             self.followed = Some(now);
             self.follow_keys(now);
         }
-        let is_due = |key: &AppKey, at: Uptime| at <= now && !self.busy.contains(key);
-        let due = self.next.iter().filter(|(key, at)| is_due(key, **at));
-        let due: Vec<AppKey> = due.map(|(key, _)| key.clone()).collect();
-        for key in due {
-            self.begin(key, now);
-        }
         // A round that is still under way wakes us by its end.
-        let waits = self.next.iter().filter(|(key, _)| !self.busy.contains(*key));
-        waits.map(|(_, at)| *at).min().map_or(soon, |next| next.min(soon))
+        let busy: BTreeSet<&AppKey> = self.busy.values().collect();
+        let waits = self.next.iter().filter(|(key, _)| !busy.contains(key));
+        let (due, later): (Vec<_>, Vec<_>) = waits.partition(|(_, at)| **at <= now);
+        let next = later.into_iter().map(|(_, at)| *at).min();
+        let due: Vec<AppKey> = due.into_iter().map(|(key, _)| key.clone()).collect();
+        let begun = due.into_iter().map(|key| self.begin(key, now)).min();
+        next.into_iter().chain(begun).min().map_or(soon, |next| next.min(soon))
     }
 
     /// A round is through; one that panicked is a defect, and its app is asked again.
-    fn end(&mut self, ended: Result<AppKey, JoinError>) {
-        match ended {
-            Ok(key) => {
-                self.busy.remove(&key);
-            }
-            Err(_) => self.busy.clear(),
+    fn end(&mut self, ended: Result<(task::Id, ()), JoinError>) {
+        let id = ended.as_ref().map_or_else(JoinError::id, |(id, ())| *id);
+        let key = self.busy.remove(&id);
+        if let (Some(key), true) = (key, ended.is_err_and(|error| error.is_panic())) {
+            error!(%key, "a round of polls panicked: a defect of this program");
+            self.process.tell.tell(Fact::Panic);
         }
     }
 
@@ -111,12 +113,15 @@ impl Poller {
     fn follow_keys(&mut self, now: Uptime) {
         let interval = self.process.settings.poll_interval();
         let keys = self.process.store().keys();
+        let mut polls = self.process.polls();
+        polls.retain(|key| keys.contains(key));
         self.next.retain(|key, _| keys.contains(key));
         for key in keys.into_iter().filter(|key| !key.is_nameless()) {
-            let at = now.after(interval.mul_f64(spread(&key)));
-            self.next.entry(key).or_insert(at);
+            if let Entry::Vacant(new) = self.next.entry(key) {
+                let spread = digest::fraction(&new.key().to_string());
+                new.insert(now.after(interval.mul_f64(spread)));
+            }
         }
-        let polls = self.process.polls();
         let soonest = now.after(polls::close_interval(interval));
         for (key, at) in &mut self.next {
             if polls.is_close(key, now) {
@@ -125,27 +130,20 @@ impl Poller {
         }
     }
 
-    fn begin(&mut self, key: AppKey, now: Uptime) {
+    /// Begins a round; says when the next one of this app is due.
+    fn begin(&mut self, key: AppKey, now: Uptime) -> Uptime {
         let interval = self.process.settings.poll_interval();
         let is_close = self.process.polls().is_close(&key, now);
         let pause = if is_close { polls::close_interval(interval) } else { interval };
-        self.next.insert(key.clone(), now.after(pause));
-        self.busy.insert(key.clone());
+        let next = now.after(pause);
+        self.next.insert(key.clone(), next);
         let process = Arc::clone(&self.process);
         let calls = Arc::clone(&self.calls);
-        let within = self.round_within;
-        self.rounds.spawn(async move {
-            round(&process, &calls, &key, within).await;
-            key
-        });
+        let (within, of) = (self.round_within, key.clone());
+        let round = async move { round(&process, &calls, &of, within).await };
+        self.busy.insert(self.rounds.spawn(round).id(), key);
+        next
     }
-}
-
-/// A number from 0 to 1 that is the same for the same app.
-fn spread(key: &AppKey) -> f64 {
-    let digest = digest::of_text(&key.to_string());
-    let number = digest.get(..8).and_then(|hex| u32::from_str_radix(hex, 16).ok()).unwrap_or(0);
-    f64::from(number) / f64::from(u32::MAX)
 }
 
 /// A member, when it was asked, and what it said.
@@ -155,7 +153,7 @@ type Asked = (Target, Option<(Now, Said)>);
 async fn round(process: &Process, calls: &Semaphore, key: &AppKey, within: Duration) {
     let began = process.clock.uptime();
     let deadline = process.clock.instant(began.after(within));
-    let mut targets = polls::targets(&process.store(), key);
+    let mut targets = polls::targets(process.store(), key);
     let runs = process.polls().of(key);
     let is_silent = |target: &Target| {
         let state = |run: &Run| matches!(run.said.state(), State::Silent(_));
@@ -165,13 +163,17 @@ async fn round(process: &Process, calls: &Semaphore, key: &AppKey, within: Durat
     let mut asked: Vec<Asked> = targets.iter().map(|target| (target.clone(), None)).collect();
     let mut answers = stream::iter(targets.into_iter().enumerate())
         .map(|(at_place, target)| async move {
-            // Who waits for others in vain was not asked, and is not to blame.
+            // Who waits for others in vain was not asked, and is not to blame; nor is one whose turn
+            // came when the round was nearly over.
             let Ok(Ok(_slot)) = timeout_at(deadline, calls.acquire()).await else {
                 return (at_place, None);
             };
             let at = process.clock.now();
-            let said = timeout_at(deadline, process.members.status(&target)).await;
-            (at_place, Some((at, said.unwrap_or(Said::Silent(Silence::Timeout)))))
+            let had = deadline.saturating_duration_since(process.clock.instant(at.uptime));
+            let said = timeout_at(deadline, process.members.status(&target)).await.ok();
+            let is_to_blame = had >= within.min(limits::MEMBER_WITHIN) / 2;
+            let said = said.or_else(|| is_to_blame.then_some(Said::Silent(Silence::Timeout)));
+            (at_place, said.map(|said| (at, said)))
         })
         .buffer_unordered(limits::MEMBER_CALLS_PER_APP);
     // Who answers is heard at once: one that does not delays nobody else.
@@ -192,19 +194,23 @@ async fn round(process: &Process, calls: &Semaphore, key: &AppKey, within: Durat
             Ok(None) => break,
             Err(_) => {
                 is_late = true;
-                take(process, key, &asked, began);
+                take(process, key, &asked, None);
                 for (_, said) in &mut asked {
                     *said = None;
                 }
             }
         }
     }
-    take(process, key, &asked, began);
+    take(process, key, &asked, Some(process.clock.uptime().since(began)));
 }
 
-/// Takes in what a round heard. An answer counts for the pod that was asked, if that still stands.
-fn take(process: &Process, key: &AppKey, asked: &[Asked], began: Uptime) {
-    let live = polls::targets(&process.store(), key);
+/// Takes in what a round heard, and how long it took if it is over. An answer counts for the pod that was
+/// asked, if that still stands, and for a process that still leads.
+fn take(process: &Process, key: &AppKey, asked: &[Asked], took: Option<Duration>) {
+    let live = polls::targets(process.store(), key);
+    if !process.may_act() {
+        return;
+    }
     let round: Vec<Answered> = asked
         .iter()
         .filter_map(|(target, said)| {
@@ -215,7 +221,8 @@ fn take(process: &Process, key: &AppKey, asked: &[Asked], began: Uptime) {
             Some(Answered { pod: target.pod.clone(), uid: now.uid.clone(), said })
         })
         .collect();
-    let states = round.iter().filter_map(|one| Some(one.said.as_ref()?.1.state())).collect();
+    let states: Vec<State> =
+        round.iter().filter_map(|one| Some(one.said.as_ref()?.1.state())).collect();
     let now = process.clock.uptime();
     let interval = process.settings.poll_interval();
     let (turned, is_eventful) = {
@@ -227,6 +234,7 @@ fn take(process: &Process, key: &AppKey, asked: &[Asked], began: Uptime) {
     if is_eventful {
         process.due([key.clone()].into(), Lane::Live);
     }
-    let took = now.since(began);
-    process.tell.tell(Fact::Poll(PollFact { key: key.clone(), states, turned, took }));
+    if !asked.is_empty() {
+        process.tell.tell(Fact::Poll(PollFact { key: key.clone(), states, turned, took }));
+    }
 }

@@ -72,6 +72,23 @@ async fn nobody_who_listens_is_no_connection() {
     assert_eq!(refused.refusal, Refusal::Unreachable, "nothing was sent");
 }
 
+/// A name may lead anywhere.
+#[tokio::test]
+async fn a_name_that_leads_elsewhere_is_no_connection() {
+    let by_name = Client { by_name: true };
+    let ask = async |address: [u8; 4]| {
+        let body = r#"{"leader": true, "rebalancing": true, "recovering": false}"#;
+        let member = Target {
+            host: "127.0.0.1".to_owned(),
+            address: IpAddr::from(address),
+            ..member(answer(200, body)).await
+        };
+        by_name.status(&member).await.state()
+    };
+    assert_eq!(ask([127, 0, 0, 1]).await, State::Stuck);
+    assert_eq!(ask([127, 0, 0, 2]).await, State::Silent(Silence::NoConnection));
+}
+
 /// C3 of the original, and the workers that answer 500 and rebalance.
 #[tokio::test]
 async fn only_a_yes_is_a_yes() {

@@ -54,8 +54,8 @@ pub struct PollFact {
     pub states: Vec<State>,
     /// Who is in another state than before.
     pub turned: Vec<Turned>,
-    /// How long it took.
-    pub took: Duration,
+    /// How long the round took; none if others of it are still to answer.
+    pub took: Option<Duration>,
 }
 
 /// What a decision was made of, whole.
@@ -109,7 +109,7 @@ impl PassFact {
             decision,
             generation: app.and_then(|app| app.pointer("/metadata/generation")?.as_i64()),
             parts: (!snapshot.app.is_absent()).then(|| Parts::of(snapshot)),
-            members: MembersFact::of(snapshot, plan),
+            members: MembersFact::of(snapshot, plan, &[]),
             at: snapshot.now.wall,
             took: Duration::ZERO,
             due_to_request: None,
@@ -247,9 +247,10 @@ impl PassResult {
 }
 
 impl StepFact {
-    /// Whether a request was made of it.
+    /// Whether a request was made of it. Of a member that was gone before it could be asked, none was.
     pub fn is_sent(&self) -> bool {
-        !matches!(self.came, Came::Skipped(_))
+        let is_gone = matches!(self.came, Came::Refused(Refusal::Gone, _));
+        !matches!(self.came, Came::Skipped(_)) && !(self.verb == "Signal" && is_gone)
     }
 
     /// Joins a plan with what came of it.

@@ -87,6 +87,13 @@ fn write_step(pass: &PassFact, step: &StepFact) {
             let words = "not as decided on, looks again";
             info!(%key, generation, decision, reason, "{verb} {object}: {words}");
         }
+        Came::Refused(refusal, message) if step.verb == "Signal" => {
+            let (code, message) = (refusal.code(), cut(message, LOG_WORDS_MAX));
+            warn!(
+                %key, generation, decision, reason, refusal = code,
+                "{verb} {object}: asking the member failed: {message}"
+            );
+        }
         Came::Refused(refusal, message) => {
             let (code, message) = (refusal.code(), cut(message, LOG_WORDS_MAX));
             warn!(

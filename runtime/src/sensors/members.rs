@@ -1,19 +1,22 @@
 //! What a pass says of members, for those who count.
 
 use kaspr_core::action::Action;
-use kaspr_core::poll::{Run, State};
+use kaspr_core::key::ObjectKind;
+use kaspr_core::plan::Plan;
+use kaspr_core::poll::Run;
 use kaspr_core::snapshot::Snapshot;
 use kaspr_core::status::AppStatus;
-use kaspr_core::status::memory::{Memory, Strikes};
-use kaspr_core::{Plan, limits};
-use serde_json::{Map, Value, json};
+use kaspr_core::status::memory::Memory;
+use serde_json::{Value, json};
+
+use super::fact::{Came, StepFact};
 
 /// The members of an app after a pass.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MembersFact {
     /// Those of which there is something to tell.
     pub told: Vec<MemberTold>,
-    /// Pods that got a strike, if the status that says so was written.
+    /// Pods that got a strike, now that the status says so.
     pub struck: Vec<String>,
     /// How many are in replacement.
     pub in_replacement: usize,
@@ -35,63 +38,121 @@ pub struct MemberTold {
 }
 
 impl MembersFact {
-    /// What is told of a look and the plan that was made of it.
-    pub fn of(snapshot: &Snapshot, plan: &Plan) -> Self {
-        let before = snapshot.app.present().map(AppStatus::of).unwrap_or_default();
-        let after = after(&before.raw, plan);
-        let base = format!("{}-app", snapshot.key.name);
-        let pod = |strikes: &Strikes| format!("{base}-{}", strikes.ordinal);
-        let count = |memory: &Memory, uid: &str| {
-            let known = memory.strikes.iter().find(|strikes| strikes.pod_uid == uid);
-            known.map_or(0, |known| known.at.len())
+    /// What is told of a look, the plan that was made of it, and what came of that.
+    pub fn of(snapshot: &Snapshot, plan: &Plan, steps: &[StepFact]) -> Self {
+        let Some(app) = snapshot.app.present() else { return Self::default() };
+        let before = AppStatus::of(app).memory;
+        let after = written(plan, steps).map(|patch| patched(app, patch));
+        let after = after.as_ref().unwrap_or(&before);
+        let strikes = |memory: &Memory, uid: &str| {
+            memory.strikes.iter().find(|strikes| strikes.pod_uid == uid).cloned()
         };
-        let struck = after
-            .strikes
-            .iter()
-            .filter(|now| now.at.len() > count(&before.memory, &now.pod_uid))
-            .map(pod)
-            .collect();
-        let told = |(name, run): (&String, &Run)| {
-            let strikes = after.strikes.iter().find(|strikes| strikes.pod_uid == run.pod_uid);
-            let is_silent =
-                matches!(run.said.state(), State::Silent(_)) && run.count >= limits::SILENT_ROUNDS;
+        let last = |memory: &Memory, uid: &str| strikes(memory, uid)?.at.last().cloned();
+        let is_struck =
+            |uid: &str| last(after, uid).is_some_and(|at| last(&before, uid) != Some(at));
+        let polls = || snapshot.polls.iter();
+        let told = |(pod, run): (&String, &Run)| {
+            let strikes = strikes(after, &run.pod_uid);
+            let is_silent = run.lasting_silence().is_some();
             (strikes.is_some() || is_silent).then(|| MemberTold {
-                pod: name.clone(),
-                strikes: strikes.map_or(0, |strikes| strikes.at.len()),
-                stuck_for: strikes.map_or(0, |strikes| strikes.stuck_for),
+                pod: pod.clone(),
+                strikes: strikes.as_ref().map_or(0, |strikes| strikes.at.len()),
+                stuck_for: strikes.as_ref().map_or(0, |strikes| strikes.stuck_for),
                 is_silent,
             })
         };
         Self {
-            told: snapshot.polls.iter().filter_map(told).collect(),
-            struck,
+            told: polls().filter_map(told).collect(),
+            struck: polls()
+                .filter(|(_, run)| is_struck(&run.pod_uid))
+                .map(|(pod, _)| pod.clone())
+                .collect(),
             in_replacement: after.terminations.len(),
-            owes: after.rebalance.debt.map(|debt| debt.cause.code()),
+            owes: after.rebalance.debt.as_ref().map(|debt| debt.cause.code()),
         }
     }
 }
 
-/// What the status remembers once the plan has written it.
-fn after(before: &Map<String, Value>, plan: &Plan) -> Memory {
-    let mut status = before.clone();
-    for step in &plan.steps {
-        if let Action::PatchStatus { of, status: patch, .. } = &step.action
-            && !of.kind.is_component()
-            && let Some(fields) = patch.as_object()
+/// The patch of the app's status that was accepted, if one was.
+fn written<'a>(plan: &'a Plan, steps: &[StepFact]) -> Option<&'a Value> {
+    let came = steps.iter().map(|step| &step.came);
+    plan.steps.iter().zip(came).find_map(|(step, came)| match &step.action {
+        Action::PatchStatus { of, status, .. }
+            if of.kind == ObjectKind::App && *came == Came::Done =>
         {
-            for field in ["strikes", "terminations"] {
-                if let Some(value) = fields.get(field) {
-                    status.insert(field.to_owned(), value.clone());
-                }
-            }
-            if let Some(Value::Object(changed)) = fields.get("rebalance") {
-                let place = status.entry("rebalance").or_insert_with(|| json!({}));
-                if let Some(place) = place.as_object_mut() {
-                    place.extend(changed.clone());
-                    place.retain(|_, value| !value.is_null());
-                }
-            }
+            Some(status)
         }
+        _ => None,
+    })
+}
+
+/// What the status of `app` remembers after `patch`.
+fn patched(app: &Value, patch: &Value) -> Memory {
+    let mut next = json!({ "status": app.get("status") });
+    json_patch::merge(&mut next, &json!({ "status": patch }));
+    AppStatus::of(&next).memory
+}
+
+#[cfg(test)]
+mod tests {
+    use kaspr_core::action::Action;
+    use kaspr_core::key::ObjectRef;
+    use kaspr_core::plan::{Stage, Step};
+    use kaspr_core::reason::Reason;
+    use kaspr_core::snapshot::Snapshot;
+
+    use super::*;
+    use crate::sensors::fact::{Came, StepFact};
+
+    fn strikes(count: usize) -> Value {
+        let at: Vec<String> = (0..count).map(|at| at.to_string()).collect();
+        json!([{"ordinal": 0, "podUID": "u", "stuckFor": 60 * count, "strikes": at}])
     }
-    AppStatus::of(&json!({ "status": status })).memory
+
+    fn snapshot() -> Snapshot {
+        serde_json::from_value(json!({
+            "version": 1, "key": {"namespace": "n", "name": "a"},
+            "now": {"wall": "2030-01-01T00:00:00Z", "uptime": 1000},
+            "app": {"present": {"metadata": {"name": "a"}, "status": {
+                "strikes": strikes(1),
+                "rebalance": {"generation": 1, "owedSince": "x", "cause": "Manual", "unconfirmed": 0},
+            }}},
+            "polls": {"a-app-0": {
+                "podUID": "u", "said": {"known": {"rebalancing": true, "recovering": false}},
+                "first": 1, "last": 1, "at": "2030-01-01T00:00:00Z", "count": 1, "round": 1,
+            }},
+        }))
+        .unwrap()
+    }
+
+    fn fact(patch: Value, came: Came) -> MembersFact {
+        let of = ObjectRef::new(ObjectKind::App, "n", "a");
+        let action = Action::PatchStatus { of: of.clone(), seen: "1".to_owned(), status: patch };
+        let step = StepFact {
+            verb: action.verb(),
+            object: of,
+            fields: Vec::new(),
+            because: Reason::StatusOutdated,
+            came,
+            took: std::time::Duration::ZERO,
+        };
+        let mut plan = Plan::default();
+        let because = Reason::StatusOutdated;
+        plan.steps.push(Step { stage: Stage::Status, action, because });
+        MembersFact::of(&snapshot(), &plan, &[step])
+    }
+
+    #[test]
+    fn what_was_written_is_told_and_nothing_else() {
+        let patch =
+            || json!({"strikes": strikes(2), "rebalance": {"owedSince": null, "cause": null}});
+        let written = fact(patch(), Came::Done);
+        assert_eq!((&*written.struck, written.told[0].strikes), (&["a-app-0".to_owned()][..], 2));
+        assert_eq!(written.owes, None);
+        let conflict = fact(patch(), Came::Exists);
+        assert!(conflict.struck.is_empty());
+        assert_eq!((conflict.told[0].strikes, conflict.owes), (1, Some("manual")));
+        let nothing = MembersFact::of(&snapshot(), &Plan::default(), &[]);
+        assert_eq!(nothing, conflict);
+    }
 }

@@ -195,6 +195,11 @@ fn booked(case: &Case<'_>, debt: &Debt, attempt: &Attempt, verdict: &mut Verdict
     }
 }
 
+/// Whether a member was asked; a pod that was gone before was not.
+fn was_sent(outcome: &Outcome) -> bool {
+    !matches!(outcome.answer, Answer::Refused { refusal: Refusal::Gone, .. })
+}
+
 fn came_of(outcome: &Outcome) -> Came {
     match &outcome.answer {
         Answer::Done { .. } => Came::Accepted,
@@ -212,10 +217,7 @@ fn conclude(case: &Case<'_>, debt: &Debt, attempt: &Attempt, outcome: Came, verd
     let is_last = is_stalled(&next);
     verdict.news = match outcome {
         Came::Booked | Came::Accepted => None,
-        Came::Refused => {
-            let was_sent = case.outcome_of(attempt).is_some();
-            was_sent.then_some(News::Refused)
-        }
+        Came::Refused => case.outcome_of(attempt).is_some_and(was_sent).then_some(News::Refused),
         Came::Lost => Some(News::Lost),
         Came::Unconfirmed if is_last => Some(News::Stalled),
         Came::Unconfirmed => Some(News::Unconfirmed),

@@ -127,6 +127,15 @@ pub fn decide(case: &Case<'_>) -> Verdict {
     verdict
 }
 
+/// Until when a rebalance that was asked for, or may have been, is watched for, whichever process asked:
+/// members are polled often until then.
+pub fn watched_until(memory: &Rebalance, marks: &Marks, now: Uptime) -> Option<Uptime> {
+    let debt = memory.debt.as_ref().filter(|debt| due::is_out(debt))?;
+    let mark = marks::attempt(memory.generation, debt.attempt.as_ref()?);
+    let until = marks::seen_at(marks, &mark, now).after(limits::CONFIRM_WITHIN);
+    (now < until).then_some(until)
+}
+
 /// Takes note of another set, or of what a person asks for. What it says must be read back before
 /// anything comes of it.
 fn advance(case: &Case<'_>, memory: &mut Rebalance) -> bool {

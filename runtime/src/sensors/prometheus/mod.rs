@@ -154,10 +154,13 @@ impl Counted {
         for state in &poll.states {
             registry.count(&MEMBER_POLLS, &[words::answer(*state)], 0.0);
         }
-        registry.count(&MEMBER_ROUND_DURATION, &[], poll.took.as_secs_f64());
+        if let Some(took) = poll.took {
+            registry.count(&MEMBER_ROUND_DURATION, &[], took.as_secs_f64());
+        }
         // A first answer is no change.
         let turned = poll.turned.iter().filter_map(|turned| Some((turned, turned.from?)));
-        let Some(mut app) = registry.app(&poll.key) else { return };
+        // An app is there once a pass told of it, and not any more once one told that it is gone.
+        let Some(mut app) = registry.known(&poll.key) else { return };
         for (turned, from) in turned {
             let part = Some(words::member(&turned.pod));
             app.count(&MEMBER_TRANSITIONS, part, &[from.code(), turned.to.code()], 0.0);
@@ -166,12 +169,7 @@ impl Counted {
 }
 
 fn count_members(app: &mut Counting<'_>, pass: &PassFact) {
-    let is_written = pass.steps.iter().any(|step| {
-        step.verb == "PatchStatus"
-            && step.object.kind == kaspr_core::ObjectKind::App
-            && step.came == Came::Done
-    });
-    for pod in pass.members.struck.iter().filter(|_| is_written) {
+    for pod in &pass.members.struck {
         app.count(&HUNG_DETECTED, Some(words::member(pod)), &[], 0.0);
     }
     for step in &pass.steps {

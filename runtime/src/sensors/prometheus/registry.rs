@@ -62,6 +62,12 @@ impl Registry {
         Some(Counting { app, room: &mut self.room })
     }
 
+    /// The series of an app that is told of and not gone.
+    pub(super) fn known(&mut self, key: &AppKey) -> Option<Counting<'_>> {
+        let app = self.apps.get_mut(key).filter(|app| app.gone.is_none())?;
+        Some(Counting { app, room: &mut self.room })
+    }
+
     /// The app is not there, or not any more.
     pub(super) fn leave(&mut self, key: &AppKey, now: Uptime) {
         if let Some(app) = self.apps.get_mut(key) {
