@@ -1,6 +1,6 @@
 //! The whole operator: what to do about one app, and why. Read this first.
 
-pub(crate) mod members;
+pub mod members;
 mod next_status;
 
 use self::members::Template;
@@ -61,7 +61,7 @@ fn waiting(observed: &Observed<'_>, because: Reason) -> Plan {
 /// There is no such app: its components are told, and its definitions go.
 fn without_app(observed: &Observed<'_>) -> Plan {
     // An app that is applied together with its components comes a moment later.
-    if let Some(until) = rollout::settling_until(observed)
+    if let Some(until) = rollout::look::settling_until(observed)
         && !observed.key.is_nameless()
     {
         let object = observed.object(ObjectKind::App, &observed.key.name);
@@ -94,7 +94,7 @@ fn with_invalid_app(observed: &Observed<'_>, live: &LiveApp<'_>, problems: &[Inv
         template: live.status.template.clone(),
         rollout: live.status.rollout.clone(),
     };
-    let members = members::decide(observed, live, None);
+    let members = members::look::decide(observed, live, None);
     let stated = conditions::of_invalid(observed, problems, &members);
     let next = Next {
         app: None,
@@ -105,8 +105,7 @@ fn with_invalid_app(observed: &Observed<'_>, live: &LiveApp<'_>, problems: &[Inv
     };
     next_status::write(observed, live, &next, &mut plan);
     plan.notices.extend(told.notices);
-    plan.waits.extend(members.waits);
-    plan.steps.extend(members.steps);
+    members::look::act(observed, live, &members, &mut plan);
     plan.steps.extend(told.steps);
     plan.steps.sort_by_key(|step| step.stage);
     plan
@@ -116,7 +115,7 @@ fn with_invalid_app(observed: &Observed<'_>, live: &LiveApp<'_>, problems: &[Inv
 /// status is the sum of what they remember, and comes first.
 fn with_app(observed: &Observed<'_>, live: &LiveApp<'_>, app: &App) -> Plan {
     let tracked = definitions::track(observed, Some(app));
-    let rollout = rollout::decide(observed, live, app, &tracked);
+    let rollout = rollout::look::decide(observed, live, app, &tracked);
     let is_settling = matches!(rollout.choice, rollout::Choice::Keep(Reason::Settling, _));
     let is_new = observed.children.stateful_set.is_absent();
     // A list of now is on its way.
@@ -139,8 +138,12 @@ fn with_app(observed: &Observed<'_>, live: &LiveApp<'_>, app: &App) -> Plan {
     };
     let told = components::of_app(observed, &tracked, Some(&rollout));
     let subscriptions = subscriptions::of(live, &tracked);
-    let template = Template { rollout: &rollout, subscriptions: &subscriptions };
-    let members = members::decide(observed, live, Some(template));
+    let template = Template {
+        rollout: &rollout,
+        subscriptions: &subscriptions.digest,
+        advance: subscriptions.advance(live, &rollout, !is_new),
+    };
+    let members = members::look::decide(observed, live, Some(template));
     // While edits settle the status waits with the template: one change, one write.
     if !is_settling && !is_behind {
         let verdicts =
@@ -155,11 +158,10 @@ fn with_app(observed: &Observed<'_>, live: &LiveApp<'_>, app: &App) -> Plan {
         };
         next_status::write(observed, live, &next, &mut plan);
     }
-    plan.waits.extend(rollout::withdrawn(observed, &rollout));
+    plan.waits.extend(rollout::look::withdrawn(observed, &rollout));
     plan.waits.extend(children.waits);
-    plan.waits.extend(members.waits);
     plan.steps.extend(children.steps);
-    plan.steps.extend(members.steps);
+    members::look::act(observed, live, &members, &mut plan);
     plan.steps.extend(told.steps);
     plan.steps.sort_by_key(|step| step.stage);
     plan.notices.extend(told.notices);

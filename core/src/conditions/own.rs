@@ -107,7 +107,7 @@ fn silence(member: &Member) -> Option<String> {
 pub(super) fn rebalanced(verdict: &members::Verdict) -> Option<Stated> {
     let rebalance = &verdict.memory.rebalance;
     match (&rebalance.debt, &rebalance.last) {
-        (Some(debt), _) => Some(owed(debt, verdict.rebalance_waits.as_ref())),
+        (Some(debt), _) => Some(owed(debt, verdict.rebalance_waits.as_ref().map(|(why, _)| why))),
         (None, Some(_)) => {
             let message = "The last rebalance that was owed came true";
             Some(Stated::new(CONDITION_REBALANCED, true, "RebalanceConfirmed", message))

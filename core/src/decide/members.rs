@@ -1,142 +1,156 @@
-//! The members of an app: what is done about them, what is remembered, what people are told.
+//! What is concluded about the members of an app: the policies about them, and what each needs to know of
+//! the others.
 
-use kaspr_crds::keys;
+pub(crate) mod look;
 
-use crate::action::Action;
-use crate::key::{ObjectKind, ObjectRef};
-use crate::observed::{LiveApp, Observed, SetFacts};
-use crate::plan::{Notice, NoticeKind, Stage, Step, Wait};
-use crate::policy::knobs::{self, Knobs};
-use crate::policy::rebalance::{self, News};
-use crate::policy::subscriptions::Subscriptions;
-use crate::policy::{hung, rollout};
+use crate::action::Uid;
+use crate::marks::Marks;
+use crate::members::Member;
+use crate::observed::SetFacts;
+use crate::outcome::Outcome;
+use crate::policy::hung;
+use crate::policy::knobs::Knobs;
+use crate::policy::rebalance::{self, Advance, News, Signal};
+use crate::policy::rollout::{self, Choice};
 use crate::reason::Reason;
 use crate::seen::{Seen, Unseen};
 use crate::status::memory::{Debt, Memory};
+use crate::time::{Now, Uptime};
 
-/// What is concluded about the members.
-pub(crate) struct Verdict {
+/// All that is concluded about the members rests on this.
+pub struct Case<'a> {
+    /// The instant.
+    pub now: Now,
+    /// The process that decides.
+    pub process: &'a str,
     /// How the policies are set.
-    pub(crate) knobs: Knobs,
-    /// What of it the status remembers.
-    pub(crate) memory: Memory,
-    /// Why nobody knows the members, if nobody does.
-    pub(crate) unknown: Option<Unseen>,
-    /// Whether all members are stuck together.
-    pub(crate) is_group_stalled: bool,
-    /// Whether the tracked set is the one of now, after this look.
-    pub(crate) is_tracking: bool,
-    /// Why a rebalance that is owed is not asked for now.
-    pub(crate) rebalance_waits: Option<Reason>,
-    pub(crate) steps: Vec<Step>,
-    pub(crate) waits: Vec<Wait>,
-    pub(crate) notices: Vec<Notice>,
-}
-
-/// What the members' policies rest on.
-#[derive(Clone, Copy)]
-struct Context<'a> {
-    observed: &'a Observed<'a>,
-    live: &'a LiveApp<'a>,
+    pub knobs: &'a Knobs,
+    /// Whether a person has paused the app.
+    pub is_paused: bool,
+    /// What the app's StatefulSet says; none while there is none.
+    pub set: Option<&'a SetFacts>,
+    /// The members.
+    pub members: Seen<&'a [Member]>,
     /// What is concluded about the template; none if the spec is invalid and nobody can say.
-    template: Option<Template<'a>>,
-    facts: Option<&'a SetFacts>,
-    is_paused: bool,
+    pub template: Option<Template<'a>>,
+    /// Whether the observed status means to roll out.
+    pub is_meant: bool,
+    /// What the observed status remembers of members.
+    pub memory: &'a Memory,
+    /// When this process first saw what is dated there.
+    pub marks: &'a Marks,
+    /// How many members of other apps are in replacement.
+    pub elsewhere: u32,
+    /// What came of the last signal of this process.
+    pub outcome: Option<&'a Outcome>,
 }
 
 /// The template that is wanted, and what its workers subscribe to.
-#[derive(Clone, Copy)]
-pub(crate) struct Template<'a> {
-    pub(crate) rollout: &'a rollout::Verdict,
-    pub(crate) subscriptions: &'a Subscriptions,
+pub struct Template<'a> {
+    /// What is concluded about it.
+    pub rollout: &'a rollout::Verdict,
+    /// The digest of the set of subscriptions.
+    pub subscriptions: &'a str,
+    /// That set, if it is to be tracked from now on.
+    pub advance: Option<Advance>,
 }
 
-/// Decides about the members; also those of an app whose spec turned bad, since what runs goes on.
-pub(crate) fn decide(
-    observed: &Observed<'_>,
-    live: &LiveApp<'_>,
-    template: Option<Template<'_>>,
-) -> Verdict {
+/// What is concluded about the members.
+#[derive(Debug)]
+pub struct Verdict {
+    /// How the policies are set.
+    pub knobs: Knobs,
+    /// What the status remembers next.
+    pub memory: Memory,
+    /// Why nobody knows the members, if nobody does.
+    pub unknown: Option<Unseen>,
+    /// Whether all members are stuck together.
+    pub is_group_stalled: bool,
+    /// Whether the tracked set is the one of now, after this look.
+    pub is_tracking: bool,
+    /// Pods to delete, by name and uid.
+    pub deletions: Vec<(String, Uid)>,
+    /// What is not done about a pod, why, and until when; about all, if it names none.
+    pub waits: Vec<(Option<String>, Reason, Option<Uptime>)>,
+    /// The signal to send now.
+    pub signal: Option<Signal>,
+    /// Why a rebalance that is owed is not asked for now, and until when.
+    pub rebalance_waits: Option<(Reason, Option<Uptime>)>,
+    /// Whether the annotation that asks for one is to be taken away.
+    pub clears_annotation: bool,
+    /// What happened to a debt.
+    pub news: Option<News>,
+}
+
+/// Decides about the members; also those of an app whose spec turned bad, since what runs goes on. Pure
+/// and total.
+pub fn decide(case: &Case<'_>) -> Verdict {
     let mut verdict = Verdict {
-        knobs: knobs::of(&live.meta, observed.settings),
-        memory: live.status.memory.clone(),
-        unknown: observed.members.unknown(),
+        knobs: case.knobs.clone(),
+        memory: case.memory.clone(),
+        unknown: case.members.unknown(),
         is_group_stalled: false,
         is_tracking: false,
-        rebalance_waits: None,
-        steps: Vec::new(),
+        deletions: Vec::new(),
         waits: Vec::new(),
-        notices: Vec::new(),
+        signal: None,
+        rebalance_waits: None,
+        clears_annotation: false,
+        news: None,
     };
-    let facts = observed.own_set().map(SetFacts::of);
-    let is_paused = live.meta.says_true(keys::ANNOTATION_PAUSE);
-    let context = Context { observed, live, template, facts: facts.as_ref(), is_paused };
-    hung_members(&context, &mut verdict);
-    owed_rebalance(&context, &mut verdict);
+    hung_members(case, &mut verdict);
+    owed_rebalance(case, &mut verdict);
     verdict
 }
 
-impl Context<'_> {
+impl Case<'_> {
     /// How many members the cluster is to run now. An autoscaler may still be on its way to the spec, or
     /// a person scales by hand.
     fn wanted(&self) -> i32 {
-        self.facts.map_or(0, |facts| i32::try_from(facts.wanted).unwrap_or(i32::MAX))
+        self.set.map_or(0, |set| i32::try_from(set.wanted).unwrap_or(i32::MAX))
     }
 
     /// Whether a rollout is meant, by the status or by this very look.
     fn is_meant(&self) -> bool {
-        let of_look = self.template.and_then(|template| template.rollout.memory.rollout.as_ref());
-        self.live.status.rollout.is_some() || of_look.is_some()
+        let of_look = |template: &Template<'_>| template.rollout.memory.rollout.is_some();
+        self.is_meant || self.template.as_ref().is_some_and(of_look)
     }
 }
 
 /// Replaces members that hang. Where the pods are unknown, or the set that they belong to is away, all
 /// stays as it is remembered.
-fn hung_members(context: &Context<'_>, verdict: &mut Verdict) {
-    let Context { observed, live, .. } = *context;
-    if context.facts.is_none() {
+fn hung_members(case: &Case<'_>, verdict: &mut Verdict) {
+    if case.set.is_none() {
         return;
     }
-    let known = match &observed.members {
-        Seen::Present(members) => members.as_slice(),
+    let known = match case.members {
+        Seen::Present(members) => members,
         Seen::Absent => &[],
         Seen::Unknown(why) => {
-            let because = Reason::Unknown(*why);
-            let object = observed.object(ObjectKind::Pod, &observed.names.base);
-            verdict.waits.push(Wait { object, because, until: None });
+            verdict.waits.push((None, Reason::Unknown(why), None));
             return;
         }
     };
-    let remembered = &live.status.memory;
     let memory = hung::Memory {
-        strikes: remembered.strikes.clone(),
-        terminations: remembered.terminations.clone(),
-        replacements: remembered.replacements.clone(),
+        strikes: case.memory.strikes.clone(),
+        terminations: case.memory.terminations.clone(),
+        replacements: case.memory.replacements.clone(),
     };
-    let gate = gate(context, &verdict.knobs);
     let concluded = hung::decide(&hung::Case {
-        now: observed.now,
-        process: observed.process,
-        knobs: &verdict.knobs.hung,
-        gate: gate.as_ref(),
-        is_paused: context.is_paused,
-        desired: context.wanted(),
+        now: case.now,
+        process: case.process,
+        knobs: &case.knobs.hung,
+        gate: gate(case).as_ref(),
+        is_paused: case.is_paused,
+        desired: case.wanted(),
         members: known,
         memory: &memory,
-        marks: observed.marks,
-        elsewhere: observed.terminations_elsewhere,
+        marks: case.marks,
+        elsewhere: case.elsewhere,
     });
-    let pod = |name: &str| observed.object(ObjectKind::Pod, name);
-    verdict.steps.extend(concluded.deletions.into_iter().map(|(name, uid)| Step {
-        stage: Stage::Members,
-        action: Action::DeletePod { pod: pod(&name), uid },
-        because: Reason::MemberHung,
-    }));
+    verdict.deletions = concluded.deletions;
     let waits = concluded.waits.into_iter();
-    verdict.waits.extend(waits.map(|(name, because, until)| {
-        let object = pod(&name);
-        Wait { object, because, until }
-    }));
+    verdict.waits.extend(waits.map(|(pod, because, until)| (Some(pod), because, until)));
     verdict.is_group_stalled = concluded.is_group_stalled;
     let hung::Memory { strikes, terminations, replacements } = concluded.memory;
     let memory = &mut verdict.memory;
@@ -146,13 +160,13 @@ fn hung_members(context: &Context<'_>, verdict: &mut Verdict) {
 
 /// Why no strikes are counted, if they are not. Members that are not Ready do not close this gate: they
 /// count in the budget.
-fn gate(context: &Context<'_>, knobs: &Knobs) -> Option<Reason> {
-    let is_rolling = context.facts.is_none_or(|facts| !facts.is_on_one_revision());
-    if context.is_paused {
+fn gate(case: &Case<'_>) -> Option<Reason> {
+    let is_rolling = case.set.is_none_or(|set| !set.is_on_one_revision());
+    if case.is_paused {
         Some(Reason::Paused)
-    } else if !knobs.hung.is_on {
+    } else if !case.knobs.hung.is_on {
         Some(Reason::DetectionOff)
-    } else if context.is_meant() || is_rolling {
+    } else if case.is_meant() || is_rolling {
         Some(Reason::RolloutUnderWay)
     } else {
         None
@@ -160,109 +174,53 @@ fn gate(context: &Context<'_>, knobs: &Knobs) -> Option<Reason> {
 }
 
 /// Asks for the rebalance that is owed.
-fn owed_rebalance(context: &Context<'_>, verdict: &mut Verdict) {
-    let Context { observed, live, .. } = *context;
-    let has_set = !observed.children.stateful_set.is_absent();
-    let advance = context
-        .template
-        .filter(|_| verdict.knobs.rebalance.is_static)
-        .and_then(|template| template.subscriptions.advance(live, template.rollout, has_set));
-    let members = observed.members.present().map(Vec::as_slice).unwrap_or_default();
-    let outcome = observed.outcomes.get(&Action::id_of("Signal", &of_app(observed)));
-    let obstacle = obstacle(context);
-    let revision = context.facts.map(|facts| facts.update_revision.as_str());
+fn owed_rebalance(case: &Case<'_>, verdict: &mut Verdict) {
+    let knobs = &case.knobs.rebalance;
+    let advance = case.template.as_ref().and_then(|template| template.advance.as_ref());
     let concluded = rebalance::decide(&rebalance::Case {
-        now: observed.now,
-        process: observed.process,
-        knobs: &verdict.knobs.rebalance,
-        is_asked_for: verdict.knobs.is_asked_for,
-        advance: advance.as_ref(),
-        obstacle: obstacle.as_ref(),
-        desired: context.wanted(),
-        revision: revision.unwrap_or_default(),
-        members,
-        memory: &live.status.memory.rebalance,
-        marks: observed.marks,
-        outcome,
+        now: case.now,
+        process: case.process,
+        knobs,
+        is_asked_for: case.knobs.is_asked_for,
+        advance: advance.filter(|_| knobs.is_static),
+        obstacle: obstacle(case).as_ref(),
+        desired: case.wanted(),
+        revision: case.set.map_or("", |set| &set.update_revision),
+        members: case.members.present().copied().unwrap_or_default(),
+        memory: &case.memory.rebalance,
+        marks: case.marks,
+        outcome: case.outcome,
     });
-    if let Some(signal) = &concluded.signal {
-        let action = Action::Signal {
-            of: of_app(observed),
-            pod: observed.object(ObjectKind::Pod, &signal.pod),
-            uid: signal.uid.clone(),
-            attempt: signal.attempt.clone(),
-        };
-        let because = Reason::RebalanceOwed;
-        verdict.steps.push(Step { stage: Stage::Members, action, because });
-    }
-    if concluded.clears_annotation {
-        let action = Action::RemoveAnnotation {
-            of: of_app(observed),
-            seen: live.meta.resource_version.clone(),
-            key: keys::ANNOTATION_REBALANCE.to_owned(),
-        };
-        let because = Reason::RebalanceAskedFor;
-        verdict.steps.push(Step { stage: Stage::Aside, action, because });
-    }
-    verdict.notices.extend(concluded.news.and_then(|news| told(observed, live, news)));
-    if let Some((because, until)) = concluded.wait {
-        verdict.rebalance_waits = Some(because.clone());
-        verdict.waits.push(Wait { object: of_app(observed), because, until });
-    }
-    verdict.is_tracking = context.template.is_some_and(|template| {
-        concluded.memory.subscriptions.as_ref() == Some(&template.subscriptions.digest)
+    verdict.is_tracking = case.template.as_ref().is_some_and(|template| {
+        concluded.memory.subscriptions.as_deref() == Some(template.subscriptions)
     });
+    verdict.signal = concluded.signal;
+    verdict.rebalance_waits = concluded.wait;
+    verdict.clears_annotation = concluded.clears_annotation;
+    verdict.news = concluded.news;
     verdict.memory.rebalance = concluded.memory;
 }
 
 /// Why no signal can be sent now, whatever the members say.
-fn obstacle(context: &Context<'_>) -> Option<Reason> {
-    let Context { observed, live, .. } = *context;
-    let debt = live.status.memory.rebalance.debt.as_ref();
+fn obstacle(case: &Case<'_>) -> Option<Reason> {
+    let debt = case.memory.rebalance.debt.as_ref();
     // A person who asks by name means it, also while the app is paused.
-    if context.is_paused && !debt.is_some_and(Debt::is_manual) {
+    if case.is_paused && !debt.is_some_and(Debt::is_manual) {
         return Some(Reason::Paused);
     }
-    if let Some(why) = observed.members.unknown() {
+    if let Some(why) = case.members.unknown() {
         return Some(Reason::Unknown(why));
     }
-    let Some(template) = context.template else { return Some(Reason::InvalidSpec) };
+    let Some(template) = &case.template else { return Some(Reason::InvalidSpec) };
     let stands = match &template.rollout.choice {
-        rollout::Choice::Stand | rollout::Choice::Keep(Reason::Paused, _) => true,
-        rollout::Choice::Keep(Reason::Unknown(why), _) => return Some(Reason::Unknown(*why)),
-        rollout::Choice::Create | rollout::Choice::Change(_) | rollout::Choice::Keep(..) => false,
+        Choice::Stand | Choice::Keep(Reason::Paused, _) => true,
+        Choice::Keep(Reason::Unknown(why), _) => return Some(Reason::Unknown(*why)),
+        Choice::Create | Choice::Change(_) | Choice::Keep(..) => false,
     };
-    let is_rolling = context.facts.is_none_or(|facts| !facts.is_rolled_out());
-    if context.is_meant() || is_rolling || !stands {
+    let is_rolling = case.set.is_none_or(|set| !set.is_rolled_out());
+    if case.is_meant() || is_rolling || !stands {
         return Some(Reason::RolloutUnderWay);
     }
-    let has_entries = !live.status.memory.terminations.is_empty();
+    let has_entries = !case.memory.terminations.is_empty();
     has_entries.then_some(Reason::ReplacementComing)
-}
-
-fn of_app(observed: &Observed<'_>) -> ObjectRef {
-    observed.object(ObjectKind::App, &observed.key.name)
-}
-
-/// What happened to a debt, for people. An attempt that failed has the original's word.
-fn told(observed: &Observed<'_>, live: &LiveApp<'_>, news: News) -> Option<Notice> {
-    let (reason, note) = match news {
-        // The condition turns, which is told.
-        News::Confirmed | News::Stalled => return None,
-        News::Refused => (
-            "RebalanceRequestFailed",
-            "The leader refused to rebalance, or could not be reached; it is asked again",
-        ),
-        News::Lost => (
-            "RebalanceRequestFailed",
-            "Nobody knows whether the request to rebalance arrived; it is sent again",
-        ),
-        News::Unconfirmed => (
-            "RebalanceUnconfirmed",
-            "The leader accepted the request, and nothing was seen of a rebalance; it is sent again",
-        ),
-    };
-    let (about, uid) = (of_app(observed), live.meta.uid.clone());
-    let (reason, note) = (reason.to_owned(), note.to_owned());
-    Some(Notice { about, uid, kind: NoticeKind::Warning, reason, note })
 }

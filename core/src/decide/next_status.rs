@@ -65,7 +65,8 @@ pub(super) fn write(observed: &Observed<'_>, live: &LiveApp<'_>, next: &Next<'_>
         return;
     }
     plan.notices.extend(components::turned(&of, &live.meta.uid, &old.conditions, next.stated));
-    plan.notices.extend(next.members.notices.iter().cloned());
+    let news = next.members.news;
+    plan.notices.extend(news.and_then(|news| members::look::told(observed, live, news)));
     status.extend(urgent);
     status.extend(patch(&old.raw, fields.along));
     let seen = live.meta.resource_version.clone();

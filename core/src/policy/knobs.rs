@@ -15,13 +15,15 @@ const VALUE_CHARS: usize = 40;
 
 /// The knobs of one app.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Knobs {
-    pub(crate) hung: hung::Knobs,
-    pub(crate) rebalance: rebalance::Knobs,
+pub struct Knobs {
+    /// Of members that hang.
+    pub hung: hung::Knobs,
+    /// Of rebalances.
+    pub rebalance: rebalance::Knobs,
     /// Whether a person asks for a rebalance.
-    pub(crate) is_asked_for: bool,
+    pub is_asked_for: bool,
     /// Annotations whose value means nothing, in words: the operator's setting holds.
-    pub(crate) ignored: Vec<String>,
+    pub ignored: Vec<String>,
 }
 
 /// Reads the annotations of an app.

@@ -4,30 +4,53 @@
 //! restarts a pod. A change of definitions, settings and image together is one change: the edits
 //! settle first. The intent is written, read back, and only then the template is applied.
 
-use std::time::Duration;
+pub(crate) mod look;
 
-use kaspr_crds::Kind;
-use serde_json::{Value, json};
-
-use crate::app::App;
-use crate::digest;
-use crate::drift;
-use crate::key::ObjectKind;
 use crate::limits;
-use crate::marks;
-use crate::observed::{Child, LiveApp, Observed, SetFacts};
-use crate::plan::Wait;
-use crate::policy::children::is_answered;
-use crate::policy::definitions::Tracked;
+use crate::lists::Versions;
+use crate::marks::{self, Marks};
+use crate::members::Member;
+use crate::observed::SetFacts;
 use crate::reason::Reason;
-use crate::render;
 use crate::seen::Seen;
+use crate::status::memory::Entry;
 use crate::status::{Rollout, Template};
-use crate::time::Uptime;
+use crate::time::{Now, Uptime};
+
+/// All that this policy rests on.
+pub struct Case<'a> {
+    /// The instant.
+    pub now: Now,
+    /// Why the template is not decided about at all, if it is not.
+    pub kept: Option<&'a Reason>,
+    /// Until when edits are still coming in, if they are.
+    pub settling: Option<Uptime>,
+    /// What the app's StatefulSet says; none while there is none.
+    pub set: Option<&'a SetFacts>,
+    /// Whether the live template has the image and the definitions that are wanted.
+    pub fits: bool,
+    /// The first field of the live template that is not as rendered now. It costs a rendering, and is
+    /// asked for only where that decides.
+    pub drift: &'a dyn Fn() -> Option<String>,
+    /// The digest of the inputs of now.
+    pub inputs: &'a str,
+    /// `metadata.generation` of the app.
+    pub generation: i64,
+    /// The versions of the lists that the inputs were read from.
+    pub lists: &'a Versions,
+    /// The ledger of terminations.
+    pub terminations: &'a [Entry],
+    /// The members.
+    pub members: Seen<&'a [Member]>,
+    /// What the observed status remembers.
+    pub memory: &'a Memory,
+    /// When this process first saw what is dated there.
+    pub marks: &'a Marks,
+}
 
 /// What to do with the template in this pass.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Choice {
+pub enum Choice {
     /// There is no StatefulSet: it is made with the template of now.
     Create,
     /// The template of now is applied.
@@ -40,18 +63,22 @@ pub(crate) enum Choice {
 
 /// What this policy remembers: the template that stands, and the one that is meant to come.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Memory {
-    pub(crate) template: Option<Template>,
-    pub(crate) rollout: Option<Rollout>,
+pub struct Memory {
+    /// The template that stands.
+    pub template: Option<Template>,
+    /// The one that is meant to come.
+    pub rollout: Option<Rollout>,
 }
 
 /// What this policy concludes.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Verdict {
-    pub(crate) choice: Choice,
-    pub(crate) memory: Memory,
+pub struct Verdict {
+    /// What is done with the template.
+    pub choice: Choice,
+    /// What is remembered next.
+    pub memory: Memory,
     /// The digest of the inputs of now.
-    pub(crate) inputs: String,
+    pub inputs: String,
 }
 
 impl Verdict {
@@ -87,6 +114,17 @@ impl Verdict {
         facts.inputs.as_ref().or(recorded).or(meant).cloned()
     }
 
+    /// Whether the template of now is decided about, so that what it carries is known.
+    pub fn is_decided(&self) -> bool {
+        match &self.choice {
+            Choice::Create | Choice::Change(_) | Choice::Stand => true,
+            Choice::Keep(why, _) => matches!(
+                why,
+                Reason::IntentFirst | Reason::TemplateDrift | Reason::TerminationPending
+            ),
+        }
+    }
+
     /// Whether the live template is the wanted one and nothing is on its way.
     pub(crate) fn is_settled(&self) -> bool {
         let is_meant = self.memory.rollout.as_ref().is_some_and(|meant| meant.withdrawn.is_none());
@@ -94,80 +132,36 @@ impl Verdict {
     }
 }
 
-/// What one decision rests on.
-struct Case<'a> {
-    observed: &'a Observed<'a>,
-    live: &'a LiveApp<'a>,
-    app: &'a App,
-    tracked: &'a Tracked<'a>,
-    /// The digest of the inputs of now.
-    inputs: String,
-}
-
-/// Decides about the template of a valid app.
-pub(crate) fn decide(
-    observed: &Observed<'_>,
-    live: &LiveApp<'_>,
-    app: &App,
-    tracked: &Tracked<'_>,
-) -> Verdict {
-    let inputs = digest::of_json(&json!({
-        "app": app.template_inputs(), "definitions": tracked.inputs(),
-    }));
-    let case = Case { observed, live, app, tracked, inputs };
-    let memory =
-        Memory { template: live.status.template.clone(), rollout: live.status.rollout.clone() };
-    let (choice, memory) = match why_kept(&case) {
-        Some(because) => (Choice::Keep(because, None), memory),
-        None => match observed.own_set() {
-            None => create(&case, memory),
-            Some(set) => change(&case, set, memory),
-        },
+/// Decides about the template of a valid app. Pure and total.
+pub fn decide(case: &Case<'_>) -> Verdict {
+    let memory = case.memory.clone();
+    let (choice, memory) = match (case.kept, case.set) {
+        (Some(because), _) => (Choice::Keep(because.clone(), None), memory),
+        (None, None) => create(case, memory),
+        (None, Some(set)) => change(case, set, memory),
     };
-    Verdict { choice, memory, inputs: case.inputs }
-}
-
-/// Why the template is not decided about at all, if it is not.
-fn why_kept(case: &Case<'_>) -> Option<Reason> {
-    let Case { observed, app, .. } = case;
-    if app.is_paused {
-        return Some(Reason::Paused);
-    }
-    if let Err(why) = observed.components_known() {
-        return Some(Reason::Unknown(why));
-    }
-    // A definition that is live is the last good one of a spec that turned bad.
-    if let Some(why) = observed.children.config_maps.unknown() {
-        return Some(Reason::Unknown(why));
-    }
-    match &observed.children.stateful_set {
-        Seen::Unknown(why) => Some(Reason::Unknown(*why)),
-        // Told apart, with its owner's name, where the children are decided.
-        Seen::Present(_) if observed.own_set().is_none() => Some(Reason::PredecessorLeaving),
-        Seen::Present(_) | Seen::Absent => None,
-    }
+    Verdict { choice, memory, inputs: case.inputs.to_owned() }
 }
 
 /// A new StatefulSet comes with all that was applied with the app: it waits for the edits to
 /// settle, and its template is meant before it is made.
 fn create(case: &Case<'_>, memory: Memory) -> (Choice, Memory) {
-    match settling_until(case.observed).or_else(|| arriving_until(case)) {
+    match case.settling {
         Some(until) => (Choice::Keep(Reason::Settling, Some(until)), memory),
         None => (Choice::Create, memory.meaning(case)),
     }
 }
 
 /// A live StatefulSet: does its template stand?
-fn change(case: &Case<'_>, set: &Child<'_>, memory: Memory) -> (Choice, Memory) {
-    let facts = SetFacts::of(set);
+fn change(case: &Case<'_>, facts: &SetFacts, memory: Memory) -> (Choice, Memory) {
     let is_meant = memory.rollout.as_ref().is_some_and(|rollout| rollout.inputs == case.inputs);
     if is_meant {
         if memory.rollout.as_ref().is_some_and(|rollout| rollout.withdrawn.is_some()) {
             return (Choice::Keep(Reason::IntentFirst, None), memory.meaning(case));
         }
-        return carry_out(case, set, &facts, memory);
+        return carry_out(case, facts, memory);
     }
-    let carries = facts.inputs.as_ref() == Some(&case.inputs);
+    let carries = facts.inputs.as_deref() == Some(case.inputs);
     let recorded = memory.template.as_ref().filter(|template| template.inputs == case.inputs);
     // Without the annotation the revision alone says that the template is the recorded one.
     if let Some(template) = recorded.filter(|_| carries || facts.inputs.is_none()) {
@@ -177,13 +171,12 @@ fn change(case: &Case<'_>, set: &Child<'_>, memory: Memory) -> (Choice, Memory) 
         return (Choice::Stand, withdraw(case, memory));
     }
     if memory.template.is_none() && memory.rollout.is_none() {
-        let fits = mounts_all(set, case.tracked) && facts.image == case.app.image;
-        if facts.inputs.is_none() && fits {
-            return adopt(case, &facts, memory);
+        if facts.inputs.is_none() && case.fits {
+            return adopt(case, facts, memory);
         }
         if facts.inputs.is_none() {
             // The original's, and not as it is wanted: it is told apart from one of ours.
-            let found = Template { inputs: String::new(), ..case.template(&facts, &memory) };
+            let found = Template { inputs: String::new(), ..case.template(facts, &memory) };
             let memory = Memory { template: Some(found), ..memory };
             return (Choice::Keep(Reason::IntentFirst, None), memory.meaning(case));
         }
@@ -192,7 +185,7 @@ fn change(case: &Case<'_>, set: &Child<'_>, memory: Memory) -> (Choice, Memory) 
             return (Choice::Stand, memory.meaning(case));
         }
     }
-    match settling_until(case.observed) {
+    match case.settling {
         Some(until) => (Choice::Keep(Reason::Settling, Some(until)), memory),
         None => (Choice::Keep(Reason::IntentFirst, None), memory.meaning(case)),
     }
@@ -203,51 +196,31 @@ fn change(case: &Case<'_>, set: &Child<'_>, memory: Memory) -> (Choice, Memory) 
 fn withdraw(case: &Case<'_>, memory: Memory) -> Memory {
     let Some(mut rollout) = memory.rollout else { return memory };
     let Some(at) = &rollout.withdrawn else {
-        rollout.withdrawn = Some(case.observed.now.stamp());
+        rollout.withdrawn = Some(case.now.stamp());
         return Memory { rollout: Some(rollout), ..memory };
     };
-    let is_over = withdrawn_until(case.observed, &rollout.inputs, at) <= case.observed.now.uptime;
+    let until = withdrawn_until(case.marks, case.now.uptime, &rollout.inputs, at);
+    let is_over = until <= case.now.uptime;
     let rollout = (!is_over).then_some(rollout);
     Memory { rollout, ..memory }
 }
 
 /// Until when an intent that was taken back may still be carried out by somebody.
-fn withdrawn_until(observed: &Observed<'_>, inputs: &str, at: &str) -> Uptime {
-    let mark = marks::withdrawn(inputs, at);
-    marks::seen_at(observed.marks, &mark, observed.now.uptime).after(limits::TWO_DEADLINES)
-}
-
-/// The wait for an intent that was taken back, if there is one.
-pub(crate) fn withdrawn(observed: &Observed<'_>, verdict: &Verdict) -> Option<Wait> {
-    let rollout = verdict.memory.rollout.as_ref()?;
-    let until = withdrawn_until(observed, &rollout.inputs, rollout.withdrawn.as_ref()?);
-    let object = observed.object(ObjectKind::StatefulSet, &observed.names.base);
-    // Once that is over, it may still stand for as long as nobody decides about the template.
-    let until = (until > observed.now.uptime).then_some(until);
-    Some(Wait { object, because: Reason::IntentWithdrawn, until })
+fn withdrawn_until(marks: &Marks, now: Uptime, inputs: &str, at: &str) -> Uptime {
+    marks::seen_at(marks, &marks::withdrawn(inputs, at), now).after(limits::TWO_DEADLINES)
 }
 
 /// Whether the pod of an entry in the ledger may still be deleted: the template waits for that, never
 /// for its replacement.
 fn can_entry_fire(case: &Case<'_>) -> bool {
-    let entries = &case.live.status.memory.terminations;
-    match &case.observed.members {
-        Seen::Present(members) => {
-            entries.iter().any(|entry| members.iter().any(|member| member.uid == entry.pod_uid))
-        }
+    let is_there = |members: &[Member], entry: &Entry| {
+        members.iter().any(|member| member.uid == entry.pod_uid)
+    };
+    match case.members {
+        Seen::Present(members) => case.terminations.iter().any(|entry| is_there(members, entry)),
         Seen::Absent => false,
-        Seen::Unknown(_) => !entries.is_empty(),
+        Seen::Unknown(_) => !case.terminations.is_empty(),
     }
-}
-
-/// Whether a live template mounts every tracked definition.
-fn mounts_all(set: &Child<'_>, tracked: &Tracked<'_>) -> bool {
-    let mounted = set.config_maps();
-    tracked
-        .items
-        .iter()
-        .filter(|item| item.mounted().is_some())
-        .all(|item| mounted.contains(item.object_name().as_str()))
 }
 
 /// A StatefulSet of the original, with the image and the definitions that are wanted: its template
@@ -261,14 +234,9 @@ fn adopt(case: &Case<'_>, facts: &SetFacts, memory: Memory) -> (Choice, Memory) 
 }
 
 /// The intent stands in the status: apply the template, or see it through.
-fn carry_out(
-    case: &Case<'_>,
-    set: &Child<'_>,
-    facts: &SetFacts,
-    memory: Memory,
-) -> (Choice, Memory) {
-    let changed = if facts.inputs.as_ref() == Some(&case.inputs) {
-        template_difference(case, set).map(Reason::Drift)
+fn carry_out(case: &Case<'_>, facts: &SetFacts, memory: Memory) -> (Choice, Memory) {
+    let changed = if facts.inputs.as_deref() == Some(case.inputs) {
+        (case.drift)().map(Reason::Drift)
     } else {
         Some(Reason::TemplateChanged)
     };
@@ -287,57 +255,15 @@ fn carry_out(
     (Choice::Stand, Memory { template: Some(template), rollout: None })
 }
 
-/// The first field of the live template that differs from the template of now, unless the server
-/// itself answered this very template with this difference.
-fn template_difference(case: &Case<'_>, set: &Child<'_>) -> Option<String> {
-    let Case { observed, live, app, tracked, .. } = case;
-    let owner = render::owner_of(Kind::App, &observed.key.namespace, &live.meta);
-    let has_claim = set
-        .object
-        .pointer("/spec/volumeClaimTemplates")
-        .and_then(Value::as_array)
-        .is_some_and(|claims| !claims.is_empty());
-    let wanted = render::template(app, &owner, &observed.names, &tracked.mounted(), has_claim);
-    let live = set.object.pointer("/spec/template")?;
-    let path = drift::differences(&wanted, live).into_iter().next()?.path;
-    (!is_answered(observed, set)).then(|| format!("spec.template.{path}"))
-}
-
-/// Until when more may come of what was applied just before this process first looked: it saw no
-/// edits then, only objects that are a moment old by the API server's clock.
-fn arriving_until(case: &Case<'_>) -> Option<Uptime> {
-    let observed = case.observed;
-    let components = observed.all_components().map(|(_, live)| &live.meta);
-    let newest = components.chain([&case.live.meta]).filter_map(|meta| meta.created).max()?;
-    let age = Duration::try_from(observed.now.wall.duration_since(newest)).ok()?;
-    // That clock tells whole seconds.
-    let settle = Duration::from_millis(observed.settings.settle_millis) + Duration::from_secs(1);
-    let left = settle.checked_sub(age).filter(|_| observed.edits.is_none())?;
-    // Less than a millisecond is no time left to wait for.
-    let until = observed.now.uptime.after(left);
-    (until > observed.now.uptime).then_some(until)
-}
-
-/// Until when edits are still coming in; `None` once they have settled.
-pub(crate) fn settling_until(observed: &Observed<'_>) -> Option<Uptime> {
-    let edits = observed.edits?;
-    let settle = Duration::from_millis(observed.settings.settle_millis);
-    let until = edits
-        .last
-        .after(settle)
-        .min(edits.first.after(settle.saturating_mul(limits::SETTLE_ROUNDS_MAX)));
-    (until > observed.now.uptime).then_some(until)
-}
-
 impl Case<'_> {
     /// The template of now as the one that stands, made of what was meant.
     fn template(&self, facts: &SetFacts, memory: &Memory) -> Template {
         let meant = memory.rollout.as_ref().map(|rollout| &rollout.lists);
         Template {
-            inputs: self.inputs.clone(),
+            inputs: self.inputs.to_owned(),
             revision: facts.update_revision.clone(),
             is_adopted: facts.inputs.is_none(),
-            lists: meant.unwrap_or(&self.observed.lists).clone(),
+            lists: meant.unwrap_or(self.lists).clone(),
         }
     }
 }
@@ -349,11 +275,11 @@ impl Memory {
             |rollout: &Rollout| rollout.inputs == case.inputs && rollout.withdrawn.is_none();
         if !self.rollout.as_ref().is_some_and(is_meant) {
             self.rollout = Some(Rollout {
-                inputs: case.inputs.clone(),
-                generation: Some(case.live.meta.generation),
-                since: case.observed.now.stamp(),
+                inputs: case.inputs.to_owned(),
+                generation: Some(case.generation),
+                since: case.now.stamp(),
                 withdrawn: None,
-                lists: case.observed.lists.clone(),
+                lists: case.lists.clone(),
             });
         }
         self

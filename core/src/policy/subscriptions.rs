@@ -11,7 +11,6 @@ use crate::limits;
 use crate::observed::LiveApp;
 use crate::policy::definitions::{Item, State, Tracked};
 use crate::policy::{components, rebalance, rollout};
-use crate::reason::Reason;
 
 /// All that decides which partitions a group assigns. A table has the name of its resource: workers
 /// go by that, whatever its spec says.
@@ -146,7 +145,7 @@ impl Subscriptions {
         rollout: &rollout::Verdict,
         has_set: bool,
     ) -> Option<rebalance::Advance> {
-        if !is_decided(rollout) {
+        if !rollout.is_decided() {
             return None;
         }
         let tracked = live.status.memory.rebalance.subscriptions.as_ref();
@@ -198,16 +197,6 @@ impl Subscriptions {
             longest.truncate(kept);
         }
         json!(linked)
-    }
-}
-
-/// Whether the template of now is decided about, so that what it carries is known.
-fn is_decided(rollout: &rollout::Verdict) -> bool {
-    match &rollout.choice {
-        rollout::Choice::Create | rollout::Choice::Change(_) | rollout::Choice::Stand => true,
-        rollout::Choice::Keep(why, _) => {
-            matches!(why, Reason::IntentFirst | Reason::TemplateDrift | Reason::TerminationPending)
-        }
     }
 }
 
