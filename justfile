@@ -33,6 +33,10 @@ campaign:
 members:
     KASPR_E2E_TRIALS=100 cargo xtask test --test e2e -- members::a_
 
+# the policies of members in every order of events, the runs of minutes included
+model:
+    KASPR_MODEL_LONG=1 cargo test -p kaspr-model -- --nocapture --test-threads=1
+
 # break the operator in one place at a time, and see that the suite notices
 mutants:
     cargo xtask mutants

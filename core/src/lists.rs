@@ -35,15 +35,17 @@ pub fn behind(snapshot: &Snapshot, status: &Map<String, Value>) -> Vec<ObjectKin
     let is_behind = |kind: &ObjectKind| {
         let Some(known) = snapshot.lists.get(kind) else { return false };
         let is_newer = snapshot.app_seen_at.is_some_and(|seen_at| known.read_at > seen_at);
-        let mut decided_on =
-            recorded.iter().filter_map(|lists| number(lists.get(kind.kind())?.as_str()?));
-        !is_newer && decided_on.any(|version| number(&known.version) < Some(version))
+        let mut decided_on = recorded.iter().filter_map(|lists| lists.get(kind.kind())?.as_str());
+        !is_newer && decided_on.any(|version| is_older(&known.version, version))
     };
     ObjectKind::COMPONENTS.into_iter().filter(is_behind).collect()
 }
 
-fn number(version: &str) -> Option<u64> {
-    version.parse().ok()
+/// Whether a list of version `known` is older than one of version `recorded`. One that is no number says
+/// nothing.
+pub fn is_older(known: &str, recorded: &str) -> bool {
+    let number = |version: &str| version.parse::<u64>().ok();
+    number(recorded).is_some_and(|recorded| number(known) < Some(recorded))
 }
 
 #[cfg(test)]

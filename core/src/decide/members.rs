@@ -140,7 +140,7 @@ fn hung_members(case: &Case<'_>, verdict: &mut Verdict) {
         now: case.now,
         process: case.process,
         knobs: &case.knobs.hung,
-        gate: gate(case).as_ref(),
+        gate: gate(case, known).as_ref(),
         is_paused: case.is_paused,
         desired: case.wanted(),
         members: known,
@@ -160,8 +160,14 @@ fn hung_members(case: &Case<'_>, verdict: &mut Verdict) {
 
 /// Why no strikes are counted, if they are not. Members that are not Ready do not close this gate: they
 /// count in the budget.
-fn gate(case: &Case<'_>) -> Option<Reason> {
-    let is_rolling = case.set.is_none_or(|set| !set.is_on_one_revision());
+///
+/// A rollout that is undone halfway has one revision again while pods of the other still go: they are
+/// looked at one by one.
+fn gate(case: &Case<'_>, members: &[Member]) -> Option<Reason> {
+    let is_rolling = case.set.is_none_or(|set| {
+        let is_outdated = |member: &Member| member.revision != set.update_revision;
+        !set.is_on_one_revision() || members.iter().any(is_outdated)
+    });
     if case.is_paused {
         Some(Reason::Paused)
     } else if !case.knobs.hung.is_on {

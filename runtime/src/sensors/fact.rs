@@ -249,8 +249,11 @@ impl PassResult {
 impl StepFact {
     /// Whether a request was made of it. Of a member that was gone before it could be asked, none was.
     pub fn is_sent(&self) -> bool {
-        let is_gone = matches!(self.came, Came::Refused(Refusal::Gone, _));
-        !matches!(self.came, Came::Skipped(_)) && !(self.verb == "Signal" && is_gone)
+        match self.came {
+            Came::Skipped(_) => false,
+            Came::Refused(Refusal::Gone, _) => self.verb != "Signal",
+            Came::Done | Came::Exists | Came::Refused(..) => true,
+        }
     }
 
     /// Joins a plan with what came of it.

@@ -266,3 +266,18 @@ fn nothing_irreversible_while_the_status_is_refused() {
     world.elapse(1_000);
     assert!(!rolls(&world.pass()));
 }
+
+/// A rollout that is undone halfway has one revision again while pods of the other still go.
+#[test]
+fn pods_of_another_revision_close_the_gate() {
+    let mut world = world("shop");
+    let labels = json!({ "controller-revision-hash": "of-before" });
+    let merge = json!({ "metadata": { "labels": labels } });
+    world.change(ObjectKind::Pod, "orders-app-2", &merge);
+    for _ in 0..8 {
+        let plan = round(&mut world, &[1], &[]);
+        assert!(!plan.steps.iter().any(|step| step.action.verb() == "DeletePod"));
+    }
+    assert_eq!(status(&world)["strikes"][0]["strikes"], Value::Null);
+    assert_eq!(status(&world)["terminations"], Value::Null);
+}
