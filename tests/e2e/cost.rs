@@ -20,7 +20,7 @@ fn fifty_idle_apps_cost_no_request_and_a_restart_no_write() {
     e2e_alone(async |cluster: &'static Cluster| {
         let space = Space::new(cluster, "idle").await;
         // Members are asked all the while, and say the same again and again.
-        let _flock = Flock::of(&space).await;
+        let _flock = Flock::of(&space);
         let flags = ["--no-lease", "--member-poll-interval", "2s"];
         let mut operator = Operator::with(cluster, &[&space.name], &flags);
         for number in 0..50 {

@@ -110,7 +110,7 @@ async fn are_replaced_in_time(
 fn a_member_that_hangs_is_replaced_in_time_and_a_healthy_one_never() {
     e2e(async |cluster: &'static Cluster| {
         let space = Space::new(cluster, "hangs").await;
-        let flock = Flock::of(&space).await;
+        let flock = Flock::of(&space);
         let _operator = Operator::with(cluster, &[&space.name], &flags());
         let names = names("app", trials());
         apps(&space, &names).await;
@@ -131,7 +131,7 @@ fn a_member_that_hangs_is_replaced_in_time_and_a_healthy_one_never() {
 fn a_hostile_neighbour_delays_nothing() {
     e2e(async |cluster: &'static Cluster| {
         let space = Space::new(cluster, "hostile").await;
-        let flock = Flock::of(&space).await;
+        let flock = Flock::of(&space);
         let operator = Operator::with(cluster, &[&space.name], &flags());
         let names = names("app", HOSTILE.len() + 1);
         apps(&space, &names).await;
@@ -165,12 +165,70 @@ fn a_hostile_neighbour_delays_nothing() {
 /// The binary of the tests is not optimised and holds its symbols.
 const DEBUG_BUILD: f64 = 4.0;
 
+/// Fifty apps' worth of members, one in twenty of them hostile: each round ends in its time, and memory does
+/// not grow with what they send. `KASPR_E2E_MEMBERS=1000` is the number that counts (`just members`).
+#[test]
+fn many_members_are_asked_in_time() {
+    e2e(async |cluster: &'static Cluster| {
+        const OF_AN_APP: usize = 50;
+        const ROUNDS: usize = 4;
+        let set = std::env::var("KASPR_E2E_MEMBERS").ok();
+        let members: usize = set.map_or(200, |text| text.parse().unwrap());
+        let space = Space::new(cluster, "many").await;
+        let flock = Flock::of(&space);
+        // The autoscaler would take minutes to bring that many.
+        let variables = [
+            ("HPA_SCALE_UP_POLICY_PODS_PER_STEP".to_owned(), OF_AN_APP.to_string()),
+            ("MEMBER_POLL_INTERVAL_SECONDS".to_owned(), "10".to_owned()),
+        ];
+        let operator = Operator::among(&variables, cluster, &[&space.name]);
+        let names = names("app", members / OF_AN_APP);
+        for name in &names {
+            let mut manifest = app(name);
+            manifest["spec"]["replicas"] = json!(OF_AN_APP);
+            manifest["spec"]["storage"] = json!({ "type": "ephemeral" });
+            space.apply(&[manifest]).await;
+        }
+        for name in &names {
+            space.is_settled(name).await;
+        }
+        let all = names
+            .iter()
+            .flat_map(|name| (0..OF_AN_APP).map(move |ordinal| format!("{name}-app-{ordinal}")));
+        let (hostile, well): (Vec<_>, Vec<_>) =
+            all.enumerate().partition(|(place, _)| place % 20 == 7);
+        for ((_, pod), mood) in hostile.iter().zip(HOSTILE.iter().cycle()) {
+            flock.is_always(pod, *mood);
+        }
+        let well: Vec<String> = well.into_iter().map(|(_, pod)| pod).collect();
+        // The last of them may not be over.
+        are_asked(&flock, &well, ROUNDS + 1).await;
+        let metrics = operator.metrics();
+        let (_, page) = operator.page("/metrics");
+        let rounds = |suffix: &str| -> f64 {
+            let begin = format!("kasprop_member_round_duration_seconds{suffix} ");
+            let line = page.lines().find_map(|line| line.strip_prefix(&begin)).unwrap();
+            line.parse().unwrap()
+        };
+        let (all, in_time) = (rounds("_count"), rounds("_bucket{le=\"10\"}"));
+        let memory = metrics.sum("process_resident_memory_bytes", &[]) / (1024.0 * 1024.0);
+        eprintln!(
+            "{members} members, {} of them hostile: {all} rounds, {in_time} within 10 s, {memory:.1} MiB",
+            hostile.len(),
+        );
+        assert!(all >= (ROUNDS * names.len()) as f64);
+        assert!(all - in_time < 1.0, "a round took longer than it may");
+        assert!(memory < 48.0 * DEBUG_BUILD, "{memory} MiB");
+        space.done().await;
+    });
+}
+
 /// C1, C2, D1, D17: the original forgot the rebalance, or asked for it too early.
 #[test]
 fn a_new_topic_in_a_rollout_is_rebalanced_once_and_after_it() {
     e2e(async |cluster: &'static Cluster| {
         let space = Space::new(cluster, "topics").await;
-        let flock = Flock::of(&space).await;
+        let flock = Flock::of(&space);
         let _operator = Operator::with(cluster, &[&space.name], &flags());
         let names = names("app", trials());
         apps(&space, &names).await;
@@ -213,7 +271,7 @@ async fn is_rebalanced(space: &Space, name: &str, generation: i64) {
 fn a_rebalance_that_is_asked_for_survives_refusals() {
     e2e(async |cluster: &'static Cluster| {
         let space = Space::new(cluster, "asked-for").await;
-        let flock = Flock::of(&space).await;
+        let flock = Flock::of(&space);
         let _operator = Operator::with(cluster, &[&space.name], &flags());
         apps(&space, &["shop".to_owned()]).await;
         let ask = |value: &str| json!({"metadata": {"annotations": {"kaspr.io/rebalance": value}}});
@@ -298,7 +356,7 @@ fn fifty_crashes_lose_no_strike_and_no_rebalance() {
     e2e(async |cluster: &'static Cluster| {
         const CRASHES: usize = 50;
         let space = Space::new(cluster, "crashes").await;
-        let flock = Flock::of(&space).await;
+        let flock = Flock::of(&space);
         let mut operator = Operator::with(cluster, &[&space.name], &flags());
         let names = names("app", 6);
         apps(&space, &names).await;
@@ -335,7 +393,7 @@ fn fifty_crashes_lose_no_strike_and_no_rebalance() {
 fn two_operators_without_a_lease_do_what_one_does() {
     e2e(async |cluster: &'static Cluster| {
         let space = Space::new(cluster, "both").await;
-        let flock = Flock::of(&space).await;
+        let flock = Flock::of(&space);
         let _one = Operator::with(cluster, &[&space.name], &flags());
         let _two = Operator::with(cluster, &[&space.name], &flags());
         let names = names("app", 8);

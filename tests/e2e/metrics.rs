@@ -54,7 +54,7 @@ fn every_metric_is_scraped_and_those_of_an_app_go_with_it() {
     e2e(async |cluster: &'static Cluster| {
         let space = Space::new(cluster, "metrics").await;
         space.may_lead().await;
-        let _flock = Flock::of(&space).await;
+        let _flock = Flock::of(&space);
         let flags =
             ["--settle", "300ms", "--lease-namespace", &space.name, "--member-poll-interval", "2s"];
         let operator = Operator::with(cluster, &[&space.name], &flags);

@@ -114,18 +114,22 @@ static FLOCKS: Mutex<Option<HashMap<Ipv4Addr, Arc<Mutex<State>>>>> = Mutex::new(
 
 impl Flock {
     /// Plays the members in this namespace from now on.
-    pub(crate) async fn of(space: &Space) -> Self {
+    pub(crate) fn of(space: &Space) -> Self {
         listen();
         let state =
             Arc::new(Mutex::new(State { topics: vec!["in".to_owned()], ..State::default() }));
-        let mut versions = Box::pin(space.api.versions(&space.all("Pod")).await);
-        for pod in space.list("Pod").await {
-            learn(&state, &pod);
-        }
-        let own = Arc::clone(&state);
+        let (api, path, own) = (space.api.clone(), space.all("Pod"), Arc::clone(&state));
         let task = tokio::spawn(async move {
-            while let Some(pod) = versions.next().await {
-                learn(&own, &pod);
+            // A server that is starting ends watches.
+            loop {
+                let mut versions = Box::pin(api.versions(&path).await);
+                let list = api.get(&path).await.good();
+                for pod in list["items"].as_array().into_iter().flatten() {
+                    learn(&own, pod);
+                }
+                while let Some(pod) = versions.next().await {
+                    learn(&own, &pod);
+                }
             }
         });
         Self { state, task }
@@ -152,6 +156,7 @@ impl Flock {
 
     /// What was heard so far.
     pub(crate) fn heard(&self) -> Vec<Heard> {
+        assert!(!self.task.is_finished(), "the watch of pods ended");
         lock(&self.state).heard.clone()
     }
 

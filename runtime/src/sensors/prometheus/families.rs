@@ -123,6 +123,8 @@ const SYNC: [f64; 8] = [0.01, 0.05, 0.1, 0.5, 1.0, 2.5, 5.0, 10.0];
 const REQUEST: [f64; 9] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0, 20.0];
 const REACTION: [f64; 11] = [0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0];
 
+/// A round has 15 s, and less where the interval is shorter.
+const ROUND: [f64; 10] = [0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0];
 const REBALANCE: [f64; 8] = [1.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0];
 
 families! {
@@ -183,7 +185,7 @@ families! {
 
     MEMBER_POLLS = "kasprop_member_polls_total", Counter, [Word("outcome")],
         "Answers of members, by the state that they tell or the reason of their silence";
-    MEMBER_ROUND_DURATION = "kasprop_member_round_duration_seconds", Histogram(&REQUEST), [],
+    MEMBER_ROUND_DURATION = "kasprop_member_round_duration_seconds", Histogram(&ROUND), [],
         "Duration of one round of polls of one app";
     REBALANCES_OWED = "kasprop_rebalances_owed", Gauge, [],
         "Apps that owe a rebalance";
