@@ -29,9 +29,9 @@ faults:
 campaign:
     KASPR_CAMPAIGN_SECONDS=1800 cargo xtask test --test suite -- --nocapture campaign
 
-# members that hang, and topics that come in a rollout, a hundred times each
+# members that hang and topics that come in a rollout, a hundred times each; a thousand members that are asked
 members:
-    KASPR_E2E_TRIALS=100 cargo xtask test --test e2e -- members::a_
+    KASPR_E2E_TRIALS=100 KASPR_E2E_MEMBERS=1000 cargo xtask test --test e2e -- --nocapture members::
 
 # the policies of members in every order of events, the runs of minutes included
 model:

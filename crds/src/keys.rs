@@ -43,7 +43,7 @@ pub const LABEL_MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// `true` in any case: the operator writes nothing for this app but status and what a person asks
 /// for.
 pub const ANNOTATION_PAUSE: &str = "kaspr.io/pause-reconciliation";
-/// Any value: one rebalance is asked for; removed when it is owed.
+/// Any value but `false`: one rebalance is asked for; removed when it is owed.
 pub const ANNOTATION_REBALANCE: &str = "kaspr.io/rebalance";
 /// Whether a change of subscriptions rebalances by itself; wins over the operator's setting.
 pub const ANNOTATION_AUTO_REBALANCE: &str = "kaspr.io/auto-rebalance";

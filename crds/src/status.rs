@@ -45,7 +45,7 @@ pub struct KasprAppStatus {
     #[schemars(length(max = bounds::CONDITIONS))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Option<Vec<Condition>>,
-    /// Members that answered, by ordinal.
+    /// Members that were asked, by ordinal; of many those that are not healthy first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = bounds::MEMBERS))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["id".into()]))]
@@ -54,7 +54,7 @@ pub struct KasprAppStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = bounds::AMOUNT))]
     pub rebalancing_members: Option<String>,
-    /// The subscriptions changed, and the members have not yet been rebalanced.
+    /// A rebalance is owed: for a change of subscriptions, or because a person asked for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rebalance_required: Option<bool>,
     /// Components of the app, as last tracked.
@@ -350,7 +350,8 @@ pub struct ReplacementStatus {
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
 pub struct RebalanceStatus {
-    /// Counter of the sets of subscriptions; never used again when a set comes back.
+    /// Counter of the sets of subscriptions and of what people ask for; never used again when a set comes
+    /// back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub generation: Option<i64>,
     /// Digest of the tracked subscriptions.

@@ -181,7 +181,7 @@ fn many_members_are_asked_in_time() {
             ("HPA_SCALE_UP_POLICY_PODS_PER_STEP".to_owned(), OF_AN_APP.to_string()),
             ("MEMBER_POLL_INTERVAL_SECONDS".to_owned(), "10".to_owned()),
         ];
-        let operator = Operator::among(&variables, cluster, &[&space.name]);
+        let operator = Operator::plain(&variables, cluster, &[&space.name]);
         let names = names("app", members / OF_AN_APP);
         for name in &names {
             let mut manifest = app(name);

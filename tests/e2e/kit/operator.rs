@@ -82,12 +82,27 @@ impl Operator {
         cluster: &'static Cluster,
         namespaces: &[&str],
     ) -> Self {
+        Self::of(cluster, namespaces).again_among(variables)
+    }
+
+    /// The same, and it records nothing: what it costs is its own.
+    pub(crate) fn plain(
+        variables: &[(String, String)],
+        cluster: &'static Cluster,
+        namespaces: &[&str],
+    ) -> Self {
         let mut operator = Self::of(cluster, namespaces);
-        operator.kill();
-        let (port, log) = (operator.port, &operator.log);
-        let mut command = command(cluster, &operator.kubeconfig, &operator.args, (port, log));
-        operator.process = command.envs(variables.iter().cloned()).spawn().unwrap();
-        operator
+        let at = operator.args.iter().position(|arg| arg == "--record").unwrap();
+        operator.args.drain(at..at + 2);
+        operator.again_among(variables)
+    }
+
+    fn again_among(mut self, variables: &[(String, String)]) -> Self {
+        self.kill();
+        let mut command =
+            command(self.cluster, &self.kubeconfig, &self.args, (self.port, &self.log));
+        self.process = command.envs(variables.iter().cloned()).spawn().unwrap();
+        self
     }
 
     /// Ends it as a crash would.

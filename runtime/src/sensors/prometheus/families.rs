@@ -1,5 +1,5 @@
-//! Every metric that this process tells: name, type, labels, help. The first ten are the
-//! original's, by name, label and bucket; the rest are new. `docs/metrics.md` explains them.
+//! Every metric that this process tells: name, type, labels, help. Those that the original had keep
+//! name, labels and buckets. `docs/metrics.md` explains them.
 
 use std::cmp::Ordering;
 
