@@ -87,6 +87,8 @@ pub struct Cluster {
     forbidden: BTreeSet<String>,
     /// Kinds that operators cannot list.
     hidden: BTreeSet<String>,
+    /// A request of an operator that may hit what it does not mean.
+    careless: Option<String>,
 }
 
 /// A signal of an operator that arrived, and the app at that moment.
@@ -136,6 +138,7 @@ impl Cluster {
             autoscaled: now,
             forbidden: BTreeSet::new(),
             hidden: BTreeSet::new(),
+            careless: None,
         }
     }
 
@@ -173,6 +176,10 @@ impl Cluster {
         }
     }
 
+    pub(crate) fn careless(&self) -> Option<&str> {
+        self.careless.as_deref()
+    }
+
     pub(crate) fn is_hidden(&self, kind: &str) -> bool {
         self.hidden.contains(kind)
     }
@@ -182,6 +189,11 @@ impl Cluster {
         self.pass_until(self.now.after(self.timings.request));
         if !matches!(call.ask, Ask::Get) && self.forbidden.contains(call.kind) {
             return Answer::refused(403, format!("the operator may not write {}", call.kind));
+        }
+        if let Ask::Delete(options) = &call.ask
+            && options.pointer("/preconditions/uid").is_none()
+        {
+            self.careless = Some(format!("{} was to be deleted whatever its uid", call.path));
         }
         self.server.handle(OPERATOR, call)
     }

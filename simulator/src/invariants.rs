@@ -60,6 +60,9 @@ impl Watchman {
             self.status_never_goes_back(change)?;
             self.members.look(cluster, change)?;
         }
+        if let Some(what) = cluster.careless() {
+            return Err(Violation { name: "preconditions", what: what.to_owned() });
+        }
         self.members.look_at_signals(cluster)
     }
 
