@@ -19,7 +19,7 @@ struct Mutant {
     to: &'static str,
 }
 
-const MUTANTS: [Mutant; 8] = [
+const MUTANTS: [Mutant; 11] = [
     Mutant {
         name: "an apply without its precondition",
         file: "engine/src/hand.rs",
@@ -56,13 +56,13 @@ const MUTANTS: [Mutant; 8] = [
         name: "outcomes forgotten",
         file: "engine/src/memory.rs",
         from: "        if sent.is_empty() {",
-        to: "        if sent.is_empty() || at.0 > 0 {",
+        to: "        if sent.len() < 1_000 {",
     },
     Mutant {
         name: "a template that stands is rendered anew after a start",
         file: "core/src/policy/rollout.rs",
         from: "    if let Some(template) = recorded.filter(|_| carries || facts.inputs.is_none()) {",
-        to: "    let knows = !case.observed.outcomes.is_empty();
+        to: "    let knows = case.now.uptime.0 > 60_000;
     if let Some(template) = recorded.filter(|_| knows && (carries || facts.inputs.is_none())) {",
     },
     Mutant {
@@ -70,6 +70,24 @@ const MUTANTS: [Mutant; 8] = [
         file: "engine/src/hand.rs",
         from: "        let due = self.site.store().put(of.kind, &body, source, now);",
         to: "        let _ = (&body, source, now);\n        let due = Due::new();",
+    },
+    Mutant {
+        name: "a pod is deleted whatever its uid",
+        file: "engine/src/hand.rs",
+        from: r#"            "preconditions": { "uid": uid },"#,
+        to: r#"            "preconditions": {},"#,
+    },
+    Mutant {
+        name: "strikes are counted while pods roll",
+        file: "core/src/decide/members.rs",
+        from: "    } else if case.is_meant() || is_rolling {",
+        to: "    } else if false && is_rolling {",
+    },
+    Mutant {
+        name: "whoever reads of an attempt sends it",
+        file: "core/src/policy/rebalance/due.rs",
+        from: "    if attempt.by != case.process {",
+        to: "    if attempt.by.is_empty() {",
     },
 ];
 
