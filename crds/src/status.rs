@@ -350,8 +350,7 @@ pub struct ReplacementStatus {
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
 pub struct RebalanceStatus {
-    /// Counter of the sets of subscriptions and of what people ask for; never used again when a set comes
-    /// back.
+    /// Counts the sets of subscriptions and the requests of people; never used again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub generation: Option<i64>,
     /// Digest of the tracked subscriptions.
