@@ -172,7 +172,14 @@ impl Check {
                 events.push(Event::Evict(ordinal));
             }
         }
-        events.extend(self.rolls(world).map(Event::Roll));
+        if self.config.rolls_in_any_order {
+            let pods = &world.now.pods[..self.config.pods];
+            let is_outdated = |pod: &Pod| pod.stays() && pod.revision != world.now.live;
+            let outdated = (0..pods.len()).filter(|ordinal| is_outdated(&pods[*ordinal]));
+            events.extend(outdated.map(Event::Roll));
+        } else {
+            events.extend(self.rolls(world).map(Event::Roll));
+        }
     }
 
     fn of_people(&self, world: &World, events: &mut Vec<Event>) {

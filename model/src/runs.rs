@@ -19,6 +19,8 @@ pub struct Config {
     pub stops_at_once: bool,
     /// Whether no pod gets Ready while another one hangs.
     pub starts_with_group: bool,
+    /// Whether any outdated pod may be replaced at any time, not only the highest one.
+    pub rolls_in_any_order: bool,
     /// Whether an older look is younger than the deadline of a plan.
     pub is_bounded: bool,
     /// Whether the components of a process may lag behind for several looks.

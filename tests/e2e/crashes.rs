@@ -44,7 +44,8 @@ fn twenty_crashes_during_a_rollout_end_where_none_ends() {
     });
 }
 
-async fn children(space: &Space) -> BTreeMap<String, Value> {
+/// What the operator and the controllers have made, as it compares between two namespaces.
+pub(crate) async fn children(space: &Space) -> BTreeMap<String, Value> {
     let found = everything(space).await;
     found
         .iter()

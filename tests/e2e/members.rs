@@ -7,9 +7,11 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use crate::crashes::children;
 use crate::kit::fixtures::{agent, app};
 use crate::kit::{
-    Audit, Cluster, Flock, HOSTILE, Mood, Operator, Random, Space, condition, e2e, eventually,
+    Audit, Cluster, Flock, HOSTILE, Mood, Operator, Random, Space, condition, differ, e2e,
+    eventually,
 };
 
 /// T: after how long a stuck member gets strikes.
@@ -356,12 +358,16 @@ fn fifty_crashes_lose_no_strike_and_no_rebalance() {
     e2e(async |cluster: &'static Cluster| {
         const CRASHES: usize = 50;
         let space = Space::new(cluster, "crashes").await;
-        let flock = Flock::of(&space);
+        let calm = Space::new(cluster, "calm").await;
+        let (flock, other) = (Flock::of(&space), Flock::of(&calm));
         let mut operator = Operator::with(cluster, &[&space.name], &flags());
+        let _calm = Operator::with(cluster, &[&calm.name], &flags());
         let names = names("app", 6);
         apps(&space, &names).await;
+        apps(&calm, &names).await;
         let audit = Audit::since_now(cluster).await;
         let before = both_stories(&space, &flock, &names).await;
+        let before_of_calm = both_stories(&calm, &other, &names).await;
         let mut random = Random::new();
         let began = Instant::now();
         for _ in 0..CRASHES {
@@ -371,6 +377,11 @@ fn fifty_crashes_lose_no_strike_and_no_rebalance() {
         }
         eprintln!("{CRASHES} crashes in {:?}", began.elapsed());
         both_end_well(&space, &names, &before).await;
+        both_end_well(&calm, &names, &before_of_calm).await;
+        eventually("both have the same objects", async || {
+            differ(&children(&space).await, &children(&calm).await)
+        })
+        .await;
         let asked = audit.asked(&[&space.name]).await;
         for name in names.iter().step_by(2) {
             let pod = format!("{name}-app-1");
@@ -384,6 +395,7 @@ fn fifty_crashes_lose_no_strike_and_no_rebalance() {
             assert!((1..=1 + CRASHES).contains(&signals), "{name}: {signals} signals");
             eprintln!("{name}: {signals} signals");
         }
+        calm.done().await;
         space.done().await;
     });
 }
