@@ -32,7 +32,8 @@ fn fact(taken: &Taken, decision: String, passed: &Passed) -> PassFact {
         Ok(report) => report,
         Err(broken) => {
             let result = PassResult::Defect(broken.clone());
-            return PassFact { notices: Vec::new(), result, ..fact };
+            let members = MembersFact::of(snapshot, plan, &[]);
+            return PassFact { members, notices: Vec::new(), result, ..fact };
         }
     };
     let steps = StepFact::all(plan, report);

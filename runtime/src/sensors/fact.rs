@@ -109,7 +109,7 @@ impl PassFact {
             decision,
             generation: app.and_then(|app| app.pointer("/metadata/generation")?.as_i64()),
             parts: (!snapshot.app.is_absent()).then(|| Parts::of(snapshot)),
-            members: MembersFact::of(snapshot, plan, &[]),
+            members: MembersFact::default(),
             at: snapshot.now.wall,
             took: Duration::ZERO,
             due_to_request: None,

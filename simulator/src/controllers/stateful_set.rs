@@ -15,6 +15,9 @@ use crate::server::resource::Resource;
 
 const SET: Resource = Resource::Watched(ObjectKind::StatefulSet);
 
+/// The label by which a StatefulSet names a pod's revision.
+pub(crate) const REVISION: &str = "controller-revision-hash";
+
 /// What every StatefulSet needs next.
 pub(crate) fn step(server: &mut Server) {
     let sets: Vec<Arc<Value>> = server.all(SET).map(|(_, set)| Arc::clone(set)).collect();
@@ -121,9 +124,7 @@ impl View<'_> {
         }
         for ordinal in (0..self.wanted()).rev() {
             let Some(pod) = self.pod(ordinal) else { return };
-            if pod["metadata"]["labels"]["controller-revision-hash"] != *self.update
-                && !is_going(pod)
-            {
+            if pod["metadata"]["labels"][REVISION] != *self.update && !is_going(pod) {
                 client.delete(Resource::POD, pod, json!({}));
                 return;
             }
@@ -139,7 +140,7 @@ impl View<'_> {
         body["metadata"]["name"] = json!(name);
         body["metadata"]["ownerReferences"] = json!([owner(set)]);
         for (label, value) in [
-            ("controller-revision-hash", self.update),
+            (REVISION, self.update),
             ("statefulset.kubernetes.io/pod-name", &name),
             ("apps.kubernetes.io/pod-index", &ordinal.to_string()),
         ] {
@@ -156,7 +157,7 @@ impl View<'_> {
         let current = old["currentRevision"].as_str().unwrap_or(self.update);
         let of = |revision: &str| {
             let has = |pod: &&Arc<Value>| {
-                pod["metadata"]["labels"]["controller-revision-hash"] == revision && !is_going(pod)
+                pod["metadata"]["labels"][REVISION] == revision && !is_going(pod)
             };
             self.pods.iter().filter(has).count()
         };

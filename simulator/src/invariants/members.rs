@@ -4,12 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kaspr_core::plan::Step;
-use kaspr_core::{Action, ObjectKind, Plan, Snapshot};
+use kaspr_core::{Action, ObjectKind, Plan, Snapshot, limits};
+use kaspr_crds::keys;
 use serde_json::Value;
 
 use super::{SET, Violation, text};
 use crate::clock::Instant;
 use crate::cluster::{Cluster, OPERATOR, Signalled};
+use crate::controllers::stateful_set::REVISION;
 use crate::controllers::{is_going, is_ready, owned};
 use crate::server::Change;
 use crate::server::resource::Resource;
@@ -23,8 +25,10 @@ pub(super) struct Members {
     entered: BTreeSet<String>,
     /// Pods that an operator deleted and that no Ready pod has replaced: namespace and name.
     down: BTreeSet<(String, String)>,
-    /// Since when apps are paused, or hung members are to be left alone, by uid.
-    stopped: BTreeMap<String, Instant>,
+    /// Since when apps are paused, by uid.
+    paused: BTreeMap<String, Instant>,
+    /// Since when members that hang are to be left alone.
+    spared: BTreeMap<String, Instant>,
     /// The attempts for which a signal arrived, with the uid of the app.
     attempts: BTreeSet<(String, i64, i64)>,
     signals: usize,
@@ -34,10 +38,6 @@ pub(super) struct Members {
 const INTERVAL: u64 = 30_000;
 /// The threshold of an app that names none, in milliseconds.
 const THRESHOLD: u64 = 300_000;
-/// What was decided before somebody said stop is done within so many milliseconds, or never.
-const PLAN_DEADLINE: u64 = 30_000;
-/// The label by which a StatefulSet names a pod's revision.
-const REVISION: &str = "/metadata/labels/controller-revision-hash";
 /// At most so many of an app at once.
 const DOWN_MAX: i64 = 5;
 
@@ -49,7 +49,7 @@ impl Members {
             return self.note_status(change);
         }
         if change.key.0 == SET && change.by == OPERATOR {
-            return template_waits_for_entries(cluster, change);
+            return self.template_may_change(cluster, change);
         }
         if change.key.0 == Resource::POD {
             let place = (change.key.1.clone(), change.key.2.clone());
@@ -60,7 +60,8 @@ impl Members {
             let goes = change.after.as_deref().is_none_or(is_going);
             if let Some(pod) = was_there.filter(|_| goes && change.by == OPERATOR) {
                 self.earned_deletion(cluster, change, pod)?;
-                self.is_obeyed(cluster, change, pod)?;
+                let app = app_of(cluster, &change.key.1, pod);
+                is_obeyed(&[&self.paused, &self.spared], app.as_ref(), change)?;
                 no_deletion_while_pods_roll(cluster, change, pod)?;
                 self.down.insert(place);
                 return self.bounded_blast_radius(cluster, &change.key.1, pod);
@@ -72,27 +73,34 @@ impl Members {
     fn note_stop(&mut self, change: &Change) {
         let Some(app) = change.after.as_deref() else { return };
         let annotation = |name: &str| app["metadata"]["annotations"][name].as_str();
-        let is_paused = annotation("kaspr.io/pause-reconciliation") == Some("true");
-        let is_off = annotation("kaspr.io/hung-member-detection-enabled") == Some("false");
         let uid = text(app, "/metadata/uid");
-        if is_paused || is_off {
-            self.stopped.entry(uid).or_insert(change.at);
-        } else {
-            self.stopped.remove(&uid);
+        let is_paused = annotation(keys::ANNOTATION_PAUSE) == Some("true");
+        let is_spared = annotation(keys::ANNOTATION_HUNG_DETECTION) == Some("false");
+        for (is_so, since) in [(is_paused, &mut self.paused), (is_spared, &mut self.spared)] {
+            if is_so {
+                since.entry(uid.clone()).or_insert(change.at);
+            } else {
+                since.remove(&uid);
+            }
         }
     }
 
-    /// S6: who says stop is obeyed, but for what was decided before.
-    fn is_obeyed(&self, cluster: &Cluster, change: &Change, pod: &Value) -> Result<(), Violation> {
-        let Some(app) = app_of(cluster, &change.key.1, pod) else { return Ok(()) };
-        let since = self.stopped.get(&text(&app, "/metadata/uid"));
-        match since.map(|since| change.at.since(*since)) {
-            Some(time) if time > PLAN_DEADLINE => {
-                let what = format!("{} was deleted {time} ms after a stop", change.key.2);
-                Err(Violation { name: "obedience", what })
-            }
-            _ => Ok(()),
+    /// S3, S6: no template changes while the pod of an entry is there, nor while the app is paused.
+    fn template_may_change(&self, cluster: &Cluster, change: &Change) -> Result<(), Violation> {
+        let (Some(before), Some(after)) = (&change.before, &change.after) else { return Ok(()) };
+        let Some(app) = app_of(cluster, &change.key.1, after) else { return Ok(()) };
+        if before["spec"]["template"] == after["spec"]["template"] {
+            return Ok(());
         }
+        is_obeyed(&[&self.paused], Some(&app), change)?;
+        let pods = owned(&cluster.server, Resource::POD, after);
+        let uids: Vec<String> = pods.iter().map(|pod| text(pod, "/metadata/uid")).collect();
+        let entries = app["status"]["terminations"].as_array().cloned().unwrap_or_default();
+        let condemned = entries.iter().find(|entry| uids.contains(&text(entry, "/podUID")));
+        condemned.map_or(Ok(()), |entry| {
+            let what = format!("{} got a template while {entry} can fire", change.key.2);
+            Err(Violation { name: "mutual_exclusion", what })
+        })
     }
 
     /// S1: strikes are committed one by one, at least half an interval apart; S10: an entry comes with
@@ -201,7 +209,7 @@ fn no_deletion_while_pods_roll(
     let Some(set) = cluster.server.get(SET, namespace, &owner) else { return Ok(()) };
     let revision = text(set, "/status/updateRevision");
     let pods = owned(&cluster.server, Resource::POD, set);
-    let outdated = pods.iter().find(|pod| text(pod, REVISION) != revision);
+    let outdated = pods.iter().find(|pod| pod["metadata"]["labels"][REVISION] != *revision);
     outdated.map_or(Ok(()), |outdated| {
         let other = text(outdated, "/metadata/name");
         let what = format!("{} was deleted while {other} is not of {revision}", change.key.2);
@@ -209,21 +217,20 @@ fn no_deletion_while_pods_roll(
     })
 }
 
-/// S3: no template changes while the pod of an entry is there.
-fn template_waits_for_entries(cluster: &Cluster, change: &Change) -> Result<(), Violation> {
-    let (Some(before), Some(after)) = (&change.before, &change.after) else { return Ok(()) };
-    let Some(app) = app_of(cluster, &change.key.1, after) else { return Ok(()) };
-    if before["spec"]["template"] == after["spec"]["template"] {
+/// S6: who says stop is obeyed, but for what was decided before.
+fn is_obeyed(
+    stops: &[&BTreeMap<String, Instant>],
+    app: Option<&Value>,
+    change: &Change,
+) -> Result<(), Violation> {
+    let uid = app.map(|app| text(app, "/metadata/uid")).unwrap_or_default();
+    let since = stops.iter().filter_map(|since| since.get(&uid)).min();
+    let time = since.map_or(0, |since| change.at.since(*since));
+    if u128::from(time) <= limits::PLAN_DEADLINE.as_millis() {
         return Ok(());
     }
-    let pods = owned(&cluster.server, Resource::POD, after);
-    let uids: Vec<String> = pods.iter().map(|pod| text(pod, "/metadata/uid")).collect();
-    let entries = app["status"]["terminations"].as_array().cloned().unwrap_or_default();
-    let condemned = entries.iter().find(|entry| uids.contains(&text(entry, "/podUID")));
-    condemned.map_or(Ok(()), |entry| {
-        let what = format!("{} got a template while {entry} can fire", change.key.2);
-        Err(Violation { name: "mutual_exclusion", what })
-    })
+    let what = format!("{} was written {time} ms after a stop", change.key.2);
+    Err(Violation { name: "obedience", what })
 }
 
 /// S7: a signal is decided on only where every wanted member is seen Ready, on one revision.
