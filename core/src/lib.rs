@@ -28,6 +28,7 @@ pub mod members;
 pub mod memo;
 pub mod meta;
 pub mod observed;
+pub mod original;
 pub mod outcome;
 pub mod ownership;
 pub mod plan;
