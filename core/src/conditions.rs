@@ -51,6 +51,8 @@ pub(crate) struct Verdicts<'a> {
     pub(crate) rollout: &'a rollout::Verdict,
     pub(crate) children: &'a children::Verdict,
     pub(crate) members: &'a members::Verdict,
+    /// What the next rollout brings beside the change that it is for.
+    pub(crate) pending: &'a [String],
 }
 
 /// Adds what is the case with the members, and the words that generic tools look for.
@@ -68,13 +70,14 @@ pub(crate) fn of_valid(
     verdicts: &Verdicts<'_>,
 ) -> Vec<Stated> {
     let mut stated = of_objects(observed, live, verdicts);
+    stated.extend(own::pending(verdicts.pending));
     of_members_too(observed, verdicts.members, &mut stated);
     stated
 }
 
 /// What is the case with the spec and the objects made of it.
 fn of_objects(observed: &Observed<'_>, live: &LiveApp<'_>, verdicts: &Verdicts<'_>) -> Vec<Stated> {
-    let Verdicts { app, rollout, children, members } = *verdicts;
+    let Verdicts { app, rollout, children, members, .. } = *verdicts;
     let accepted = match members.knobs.ignored.as_slice() {
         [] => Stated::new(CONDITION_ACCEPTED, true, "Valid", "The spec is valid"),
         ignored => {

@@ -146,8 +146,14 @@ fn with_app(observed: &Observed<'_>, live: &LiveApp<'_>, app: &App) -> Plan {
     let members = members::look::decide(observed, live, Some(template));
     // While edits settle the status waits with the template: one change, one write.
     if !is_settling && !is_behind {
-        let verdicts =
-            conditions::Verdicts { app, rollout: &rollout, children: &children, members: &members };
+        let pending = rollout::look::pending(observed, live, app, &tracked, &rollout);
+        let verdicts = conditions::Verdicts {
+            app,
+            rollout: &rollout,
+            children: &children,
+            members: &members,
+            pending: &pending,
+        };
         let stated = conditions::of_valid(observed, live, &verdicts);
         let next = Next {
             app: Some(app),

@@ -16,6 +16,7 @@ use crate::component;
 use crate::digest;
 use crate::invalid::Invalid;
 use crate::meta::Meta;
+use crate::policy::rollout::adoption;
 use crate::render;
 use crate::schema;
 use crate::seen::Seen;
@@ -48,8 +49,13 @@ pub fn is_mask(text: &str) -> bool {
 /// definition is that file.
 pub const REDACTED: &str = "kaspr.io/redacted";
 
-/// Marks the app and the components of a look, before they are masked.
+/// Marks the app and the components of a look, before they are masked, and a `StatefulSet` of the
+/// original: whether its pods run what is wanted.
 pub fn mark(snapshot: &mut Snapshot) {
+    let told = adoption::told(snapshot);
+    if let (Seen::Present(set), Some(told)) = (&mut snapshot.children.stateful_set, told) {
+        annotate(set, told.to_owned());
+    }
     if let Seen::Present(app) = &mut snapshot.app {
         annotate(app, "true".to_owned());
     }

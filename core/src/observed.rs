@@ -292,6 +292,14 @@ fn places(objects: &[Value]) -> BTreeMap<&str, usize> {
     places
 }
 
+/// The worker's container in the template of a StatefulSet.
+pub(crate) fn worker_of(set: &Value) -> Option<&Value> {
+    let containers = set.pointer("/spec/template/spec/containers")?.as_array()?;
+    containers
+        .iter()
+        .find(|container| container.get("name").and_then(Value::as_str) == Some("kaspr"))
+}
+
 /// What a StatefulSet says about its revisions and members.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SetFacts {
@@ -322,12 +330,7 @@ impl SetFacts {
         let text = |path: &str| {
             set.object.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned()
         };
-        let containers = set.object.pointer("/spec/template/spec/containers");
-        let worker = containers
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-            .find(|container| container.get("name").and_then(Value::as_str) == Some("kaspr"));
+        let worker = worker_of(set.object);
         Self {
             is_observed: number("/status/observedGeneration") == Some(set.meta.generation),
             wanted: number("/spec/replicas").unwrap_or(1),

@@ -128,8 +128,12 @@ impl Stated {
 }
 
 /// Conditions of ours that are taken away when they are not stated.
-const ONLY_WHILE_STATED: [&str; 3] =
-    [keys::CONDITION_RECONCILING, keys::CONDITION_STALLED, keys::CONDITION_MEMBERS_HEALTHY];
+const ONLY_WHILE_STATED: [&str; 4] = [
+    keys::CONDITION_RECONCILING,
+    keys::CONDITION_STALLED,
+    keys::CONDITION_MEMBERS_HEALTHY,
+    keys::CONDITION_ROLLOUT_PENDING,
+];
 
 /// Lays the stated conditions over the old ones.
 ///

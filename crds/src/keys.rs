@@ -79,6 +79,9 @@ pub const CONDITION_ACCEPTED: &str = "Accepted";
 pub const CONDITION_MEMBERS_HEALTHY: &str = "MembersHealthy";
 /// Condition type: no rebalance is owed.
 pub const CONDITION_REBALANCED: &str = "Rebalanced";
+/// Condition type: the pods' template stands although this operator would render another one. There
+/// only while that is so; the next rollout brings what it names.
+pub const CONDITION_ROLLOUT_PENDING: &str = "RolloutPending";
 /// Condition type for generic tools: there only while `Progressing` is true.
 pub const CONDITION_RECONCILING: &str = "Reconciling";
 /// Condition type for generic tools: there only while a person has to act.

@@ -86,7 +86,7 @@ fn decide(config: &Config, look: &Look) -> Plan {
         kept: kept.as_ref(),
         settling: None,
         set: Some(&known.set),
-        fits: true,
+        fits: &|| true,
         drift: &|| None,
         inputs: &template(view.wanted),
         generation: 1,

@@ -12,4 +12,5 @@ mod recording;
 mod rights;
 mod scenarios;
 mod stories;
+mod takeover;
 mod why;

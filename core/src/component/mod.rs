@@ -73,30 +73,7 @@ pub fn parse(kind: Kind, object: &Value) -> Parsed<Definition> {
     check_name(kind, &meta.name, &mut problems);
     check_own_name(spec, &meta.name, &mut odd);
     let inputs = mask::digest_of(&verdict.spec);
-    let fits = problems.is_empty();
-    let read = match kind {
-        Kind::Agent => with(verdict.spec, &mut problems, fits, |spec, problems| {
-            agent::check(spec, problems);
-            (definition::agent(&meta.name, spec), Vec::new())
-        }),
-        Kind::Table => with(verdict.spec, &mut problems, fits, |spec, problems| {
-            let windows = table::check(spec, problems);
-            (definition::table(&meta.name, spec, &windows), Vec::new())
-        }),
-        Kind::WebView => with(verdict.spec, &mut problems, fits, |spec, problems| {
-            let route = web_view::check(spec, problems);
-            (definition::web_view(&meta.name, spec), vec![route])
-        }),
-        Kind::Task => with(verdict.spec, &mut problems, fits, |spec, problems| {
-            task::check(spec, problems);
-            (definition::task(&meta.name, spec), Vec::new())
-        }),
-        Kind::Join => with(verdict.spec, &mut problems, fits, |spec, problems| {
-            let channel = join::check(&meta.name, spec, problems);
-            (definition::join(&meta.name, spec), vec![channel])
-        }),
-        Kind::App => None,
-    };
+    let read = read(kind, &meta.name, verdict.spec, &mut problems);
     let result = match read {
         Some((item, claims)) if problems.is_empty() => {
             // Of a component whose code is masked only the mask of its file is known.
@@ -107,6 +84,41 @@ pub fn parse(kind: Kind, object: &Value) -> Parsed<Definition> {
         Some(_) | None => Err(one_per_field(problems)),
     };
     Parsed { result, odd }
+}
+
+/// What a worker loads for a component, as JSON; none for one whose spec is bad.
+pub fn item(kind: Kind, object: &Value) -> Option<Value> {
+    let verdict = schema::validate(kaspr_crds::spec_schema(kind), object.get("spec")?, "spec");
+    let mut problems = verdict.problems;
+    let (item, _) = read(kind, &Meta::of(object).name, verdict.spec, &mut problems)?;
+    problems.is_empty().then_some(item)
+}
+
+/// Reads a spec of this kind; every problem goes to `problems`.
+fn read(kind: Kind, name: &str, spec: Value, problems: &mut Vec<Invalid>) -> Option<Read> {
+    match kind {
+        Kind::Agent => with(spec, problems, |spec, problems| {
+            agent::check(spec, problems);
+            (definition::agent(name, spec), Vec::new())
+        }),
+        Kind::Table => with(spec, problems, |spec, problems| {
+            let windows = table::check(spec, problems);
+            (definition::table(name, spec, &windows), Vec::new())
+        }),
+        Kind::WebView => with(spec, problems, |spec, problems| {
+            let route = web_view::check(spec, problems);
+            (definition::web_view(name, spec), vec![route])
+        }),
+        Kind::Task => with(spec, problems, |spec, problems| {
+            task::check(spec, problems);
+            (definition::task(name, spec), Vec::new())
+        }),
+        Kind::Join => with(spec, problems, |spec, problems| {
+            let channel = join::check(name, spec, problems);
+            (definition::join(name, spec), vec![channel])
+        }),
+        Kind::App => None,
+    }
 }
 
 /// The definition, if its file fits a ConfigMap.
@@ -127,13 +139,12 @@ type Read = (Value, Vec<Claim>);
 fn with<T: DeserializeOwned>(
     spec: Value,
     problems: &mut Vec<Invalid>,
-    fits: bool,
     read: impl FnOnce(&T, &mut Vec<Invalid>) -> Read,
 ) -> Option<Read> {
     match serde_json::from_value::<T>(spec) {
         Ok(spec) => Some(read(&spec, problems)),
         Err(error) => {
-            if fits {
+            if problems.is_empty() {
                 problems.push(unreadable(&error));
             }
             None

@@ -3,7 +3,7 @@
 use kaspr_crds::ConditionStatus;
 use kaspr_crds::keys::{
     CONDITION_MEMBERS_HEALTHY, CONDITION_PROGRESSING, CONDITION_READY, CONDITION_REBALANCED,
-    CONDITION_RECONCILING, CONDITION_STALLED,
+    CONDITION_RECONCILING, CONDITION_ROLLOUT_PENDING, CONDITION_STALLED,
 };
 
 use super::{MESSAGE_MAX, Observed, Reason, Stated, members};
@@ -24,6 +24,26 @@ pub(super) fn hung(verdict: &members::Verdict, stated: &mut [Stated]) {
         let message = format!("Members {ids:?} hung in rebalancing state - terminating pods");
         *one = Stated::new(CONDITION_READY, false, "HungMembers", message);
     }
+}
+
+/// What waits for the next rollout, while something does.
+pub(super) fn pending(paths: &[String]) -> Option<Stated> {
+    const NAMED: usize = 3;
+    if paths.is_empty() {
+        return None;
+    }
+    let named: Vec<&str> = paths.iter().take(NAMED).map(String::as_str).collect();
+    let more = match paths.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        count => format!(", and {count} more"),
+    };
+    let named = named.join(", ");
+    let message = format!(
+        "No pod is restarted for what only this operator renders in another way: the next rollout \
+         also brings {named}{more}"
+    );
+    let message = invalid::cut(&message, MESSAGE_MAX);
+    Some(Stated::new(CONDITION_ROLLOUT_PENDING, true, "WaitsForRollout", message))
 }
 
 /// Whether every member answers and none hangs; nothing before any was asked.

@@ -76,8 +76,9 @@ fn murmur3(bytes: &[u8]) -> u128 {
 
 /// The two halves of a block, little end first.
 fn halves(block: [u8; 16]) -> (u64, u64) {
-    let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = block;
-    (u64::from_le_bytes([a, b, c, d, e, f, g, h]), u64::from_le_bytes([i, j, k, l, m, n, o, p]))
+    let number = u128::from_le_bytes(block);
+    let half = |number: u128| u64::try_from(number & u128::from(u64::MAX)).unwrap_or_default();
+    (half(number), half(number >> 64))
 }
 
 const FIRST: u64 = 0x87c3_7b91_1142_53d5;

@@ -4,6 +4,7 @@
 //! restarts a pod. A change of definitions, settings and image together is one change: the edits
 //! settle first. The intent is written, read back, and only then the template is applied.
 
+pub(crate) mod adoption;
 pub(crate) mod look;
 
 use crate::limits;
@@ -27,8 +28,9 @@ pub struct Case<'a> {
     pub settling: Option<Uptime>,
     /// What the app's StatefulSet says; none while there is none.
     pub set: Option<&'a SetFacts>,
-    /// Whether the live template has the image and the definitions that are wanted.
-    pub fits: bool,
+    /// Whether the live template of the original has all that is wanted. It costs hashes, and is asked
+    /// for only where that decides.
+    pub fits: &'a dyn Fn() -> bool,
     /// The first field of the live template that is not as rendered now. It costs a rendering, and is
     /// asked for only where that decides.
     pub drift: &'a dyn Fn() -> Option<String>,
@@ -171,7 +173,7 @@ fn change(case: &Case<'_>, facts: &SetFacts, memory: Memory) -> (Choice, Memory)
         return (Choice::Stand, withdraw(case, memory));
     }
     if memory.template.is_none() && memory.rollout.is_none() {
-        if facts.inputs.is_none() && case.fits {
+        if facts.inputs.is_none() && (case.fits)() {
             return adopt(case, facts, memory);
         }
         if facts.inputs.is_none() {

@@ -90,6 +90,15 @@ pub(super) fn default_labels(owner: &Owner, name: &str) -> BTreeMap<String, Stri
     labels
 }
 
+/// The labels that the original hashes a component's `ConfigMap` with: the component's own win.
+pub(crate) fn original_labels(owner: &Owner) -> BTreeMap<String, String> {
+    let name = format!("{}-{}", owner.name, owner.kind.suffix());
+    let mut labels = default_labels(owner, &name);
+    labels.extend(owner.labels.clone());
+    labels.remove(keys::LABEL_CLUSTER);
+    labels
+}
+
 /// `kaspr-<name>` as a label value: at most 63 characters, ending in a letter or digit.
 fn part_of(name: &str) -> String {
     let cut: String = format!("kaspr-{name}").chars().take(63).collect();

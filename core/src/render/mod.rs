@@ -14,10 +14,11 @@ mod statefulset;
 
 pub use self::autoscaler::autoscaler;
 pub use self::config_map::{Contents, definition, digest_of, settings, settings_data};
+pub(crate) use self::metadata::original_labels;
 pub use self::metadata::{Owner, owner_of, selector_labels, selector_text};
 pub use self::names::Names;
 pub(crate) use self::pod::is_digest_variable;
-pub use self::pod::{Mounted, template};
+pub use self::pod::{HASHES, Mounted, template};
 pub use self::service::{api_service, headless_service};
 pub use self::service_account::service_account;
 pub use self::statefulset::{StatefulSetParts, claim_templates, statefulset};

@@ -33,7 +33,7 @@ pub struct Mounted {
 }
 
 /// The order in which kinds are mounted, and their variable with the digest of their definitions.
-const KINDS: [(Kind, &str); 5] = [
+pub const HASHES: [(Kind, &str); 5] = [
     (Kind::Agent, "AGENTS_HASH"),
     (Kind::WebView, "WEBVIEWS_HASH"),
     (Kind::Table, "TABLES_HASH"),
@@ -43,7 +43,7 @@ const KINDS: [(Kind, &str); 5] = [
 
 /// Whether a variable of this name holds a digest that the operator puts there.
 pub(crate) fn is_digest_variable(name: &str) -> bool {
-    name == CONFIG_HASH || KINDS.iter().any(|(_, variable)| *variable == name)
+    name == CONFIG_HASH || HASHES.iter().any(|(_, variable)| *variable == name)
 }
 
 const CONFIG_HASH: &str = "CONFIG_HASH";
@@ -191,7 +191,7 @@ fn environment(app: &App, owner: &Owner, names: &Names, mounted: &[Mounted]) -> 
     let settings: BTreeMap<String, String> = data.into_iter().collect();
     let settings = json!({ "data": settings });
     env.push(literal(CONFIG_HASH, mask::digest_of(&settings)));
-    for (kind, variable) in KINDS {
+    for (kind, variable) in HASHES {
         let files: Vec<(&str, String)> = mounted
             .iter()
             .filter(|mounted| mounted.kind == kind)
@@ -228,7 +228,7 @@ fn from_pod_name(name: &str, api_version: Option<&str>) -> EnvVar {
 
 /// The definitions by kind in the order of mounts, and within a kind by name.
 fn in_order(mounted: &[Mounted]) -> impl Iterator<Item = &Mounted> {
-    KINDS.iter().flat_map(|(kind, _)| mounted.iter().filter(move |mounted| mounted.kind == *kind))
+    HASHES.iter().flat_map(|(kind, _)| mounted.iter().filter(move |mounted| mounted.kind == *kind))
 }
 
 fn volumes(app: &App, names: &Names, mounted: &[Mounted], has_claim: bool) -> Vec<Value> {

@@ -29,7 +29,7 @@ pub(crate) fn app(more: Value) -> Value {
 }
 
 /// A component of the app `orders`.
-fn component(kind: Kind, name: &str, spec: Value) -> Value {
+pub(crate) fn component(kind: Kind, name: &str, spec: Value) -> Value {
     let mut object = json!({
         "apiVersion": "kaspr.io/v1alpha1", "kind": kind.name(),
         "metadata": { "name": name, "labels": { "kaspr.io/app": "orders" } },
@@ -48,33 +48,33 @@ fn code() -> Value {
 }
 
 /// An agent that reads `<name>-in`.
-fn agent(name: &str) -> Value {
+pub(crate) fn agent(name: &str) -> Value {
     let input = json!({ "topic": { "name": format!("{name}-in") } });
     component(Kind::Agent, name, json!({ "input": input, "processors": processors() }))
 }
 
-fn table(name: &str) -> Value {
+pub(crate) fn table(name: &str) -> Value {
     component(Kind::Table, name, json!({ "name": name }))
 }
 
-fn web_view(name: &str) -> Value {
+pub(crate) fn web_view(name: &str) -> Value {
     let request = json!({ "method": "GET", "path": format!("/{name}") });
     let spec = json!({ "name": name, "request": request, "processors": processors() });
     component(Kind::WebView, name, spec)
 }
 
-fn task(name: &str) -> Value {
+pub(crate) fn task(name: &str) -> Value {
     component(Kind::Task, name, json!({ "name": name, "processors": processors() }))
 }
 
 /// A join of the tables `left` and `right`.
-fn join(name: &str) -> Value {
+pub(crate) fn join(name: &str) -> Value {
     let spec = json!({ "leftTable": "left", "rightTable": "right", "extractor": code() });
     component(Kind::Join, name, spec)
 }
 
 /// One component of every kind, and the tables of the join.
-fn components() -> Vec<Value> {
+pub(crate) fn components() -> Vec<Value> {
     vec![
         agent("count"),
         table("left"),

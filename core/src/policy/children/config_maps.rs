@@ -57,6 +57,8 @@ fn definition(context: &Context<'_>, item: &Item<'_>, verdict: &mut Verdict) {
             let manifest = match (live, &context.rollout.choice) {
                 // Made in the pass that mounts it.
                 (None, Choice::Keep(..)) => return,
+                // What it was rendered from is known when the template is decided about.
+                (Some(live), Choice::Keep(..)) if live.inputs.is_none() => return,
                 (Some(live), Choice::Keep(..)) => render(live.kept(inputs)),
                 (Some(live), Choice::Stand) if live.stands_for(inputs) => render(live.kept(inputs)),
                 (_, Choice::Stand | Choice::Create | Choice::Change(_)) => {

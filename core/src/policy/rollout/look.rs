@@ -5,7 +5,7 @@ use std::time::Duration;
 use kaspr_crds::Kind;
 use serde_json::{Value, json};
 
-use super::{Case, Memory, Verdict, withdrawn_until};
+use super::{Case, Memory, Verdict, adoption, withdrawn_until};
 use crate::app::App;
 use crate::digest;
 use crate::drift;
@@ -32,8 +32,12 @@ pub(crate) fn decide(
     }));
     let set = observed.own_set();
     let facts = set.map(SetFacts::of);
-    let fits = |set: &Child<'_>, facts: &SetFacts| {
-        facts.inputs.is_none() && facts.image == app.image && mounts_all(set, tracked)
+    let fits = || {
+        set.zip(facts.as_ref()).is_some_and(|(set, facts)| {
+            facts.image == app.image
+                && mounts_all(set, tracked)
+                && adoption::unhandled(observed, live, app, set).is_empty()
+        })
     };
     let settling = settling_until(observed);
     super::decide(&Case {
@@ -41,7 +45,7 @@ pub(crate) fn decide(
         kept: why_kept(observed, app).as_ref(),
         settling: settling.or_else(|| set.is_none().then(|| arriving_until(observed, live))?),
         set: facts.as_ref(),
-        fits: set.zip(facts.as_ref()).is_some_and(|(set, facts)| fits(set, facts)),
+        fits: &fits,
         drift: &|| template_difference(observed, live, app, tracked),
         inputs: &inputs,
         generation: live.meta.generation,
@@ -76,13 +80,14 @@ fn why_kept(observed: &Observed<'_>, app: &App) -> Option<Reason> {
     }
 }
 
-/// Whether a live template mounts every tracked definition.
+/// Whether a live template mounts every tracked definition. Joins wait for the next rollout: the
+/// original never mounted one, and no pod is restarted for that alone.
 fn mounts_all(set: &Child<'_>, tracked: &Tracked<'_>) -> bool {
     let mounted = set.config_maps();
     tracked
         .items
         .iter()
-        .filter(|item| item.mounted().is_some())
+        .filter(|item| item.kind != Kind::Join && item.mounted().is_some())
         .all(|item| mounted.contains(item.object_name().as_str()))
 }
 
@@ -95,16 +100,50 @@ fn template_difference(
     tracked: &Tracked<'_>,
 ) -> Option<String> {
     let set = observed.own_set()?;
-    let owner = render::owner_of(Kind::App, &observed.key.namespace, &live.meta);
-    let has_claim = set
-        .object
-        .pointer("/spec/volumeClaimTemplates")
-        .and_then(Value::as_array)
-        .is_some_and(|claims| !claims.is_empty());
-    let wanted = render::template(app, &owner, &observed.names, &tracked.mounted(), has_claim);
-    let live = set.object.pointer("/spec/template")?;
-    let path = drift::differences(&wanted, live).into_iter().next()?.path;
+    let path = template_differences(observed, live, app, tracked).into_iter().next()?;
     (!is_answered(observed, set)).then(|| format!("spec.template.{path}"))
+}
+
+/// What the next rollout brings beside the change that it is for: where a template that stands is not
+/// as this build would render it.
+pub(crate) fn pending(
+    observed: &Observed<'_>,
+    live: &LiveApp<'_>,
+    app: &App,
+    tracked: &Tracked<'_>,
+    verdict: &Verdict,
+) -> Vec<String> {
+    let Some(set) = observed.own_set().filter(|_| verdict.is_settled()) else { return Vec::new() };
+    if is_answered(observed, set) {
+        return Vec::new();
+    }
+    let is_digest = |path: &str| {
+        let name = path.rsplit_once("env[").and_then(|(_, name)| name.strip_suffix("].value"));
+        name.is_some_and(render::is_digest_variable)
+    };
+    let mut paths = template_differences(observed, live, app, tracked);
+    paths.retain(|path| !is_digest(path));
+    paths
+}
+
+/// Where the live template is not as it is rendered now.
+fn template_differences(
+    observed: &Observed<'_>,
+    live: &LiveApp<'_>,
+    app: &App,
+    tracked: &Tracked<'_>,
+) -> Vec<String> {
+    let template = observed.own_set().and_then(|set| {
+        let claims = set.object.pointer("/spec/volumeClaimTemplates").and_then(Value::as_array);
+        Some((
+            set.object.pointer("/spec/template")?,
+            claims.is_some_and(|claims| !claims.is_empty()),
+        ))
+    });
+    let Some((template, has_claim)) = template else { return Vec::new() };
+    let owner = render::owner_of(Kind::App, &observed.key.namespace, &live.meta);
+    let wanted = render::template(app, &owner, &observed.names, &tracked.mounted(), has_claim);
+    drift::differences(&wanted, template).into_iter().map(|found| found.path).collect()
 }
 
 /// Until when more may come of what was applied just before this process first looked: it saw no
