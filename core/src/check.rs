@@ -200,6 +200,11 @@ impl<'a> Read<'a> {
             if let Some(problem) = component::collisions(&siblings).remove(&key) {
                 found.push((component.object, problem));
             }
+            if component.definition.kind == Kind::Join {
+                let all = self.definitions.iter().filter(|other| other.app == component.app);
+                let too_large = component::joined_too_large(all.map(|other| &other.definition));
+                found.extend(too_large.map(|problem| (component.object, problem)));
+            }
             found.extend(self.tables(component).map(|problem| (component.object, problem)));
             if let Some((at, app)) = self.apps.get(&component.app)
                 && let Some(problem) =

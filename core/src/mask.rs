@@ -16,6 +16,8 @@ use crate::component;
 use crate::digest;
 use crate::invalid::Invalid;
 use crate::meta::Meta;
+use crate::observed::Observed;
+use crate::policy::definitions;
 use crate::policy::rollout::adoption;
 use crate::render;
 use crate::schema;
@@ -46,7 +48,7 @@ pub fn is_mask(text: &str) -> bool {
 
 /// On an app or component of a redacted look; caches drop it from live objects. On a component that was
 /// valid it is the mask of the file that is made of it, since nothing else could tell whether a live
-/// definition is that file.
+/// definition is that file; on an app with joins, that of the file with all joins and tables.
 pub const REDACTED: &str = "kaspr.io/redacted";
 
 /// Marks the app and the components of a look, before they are masked, and a `StatefulSet` of the
@@ -56,8 +58,9 @@ pub fn mark(snapshot: &mut Snapshot) {
     if let (Seen::Present(set), Some(told)) = (&mut snapshot.children.stateful_set, told) {
         annotate(set, told.to_owned());
     }
+    let joined = definitions::joined_text(&Observed::of(snapshot));
     if let Seen::Present(app) = &mut snapshot.app {
-        annotate(app, "true".to_owned());
+        annotate(app, joined.map_or("true".to_owned(), |file| text(&file)));
     }
     let ComponentFacts { agents, tables, web_views, tasks, joins } = &mut snapshot.components;
     let lists = [

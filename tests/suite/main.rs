@@ -14,3 +14,4 @@ mod scenarios;
 mod stories;
 mod takeover;
 mod why;
+mod worker;

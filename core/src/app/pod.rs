@@ -12,6 +12,7 @@ use super::config::Config;
 use super::is_dns_label;
 use crate::invalid::Invalid;
 use crate::quantity::Quantity;
+use crate::render::Names;
 
 /// The user's additions to the pod, each list without duplicates.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -159,7 +160,7 @@ impl PodParts {
     }
 
     fn read_volumes(&mut self, app: &str, volumes: &[Raw], problems: &mut Vec<Invalid>) {
-        let own = [format!("{app}-app-pv"), format!("{app}-app-packages")];
+        let own = [Names::of(app).volume, Names::of(app).joins, format!("{app}-app-packages")];
         let mut names = BTreeSet::from(own);
         for (index, Raw(volume)) in volumes.iter().enumerate() {
             let at = format!("spec.template.pod.volumes[{index}]");

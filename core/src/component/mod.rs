@@ -72,6 +72,9 @@ pub fn parse(kind: Kind, object: &Value) -> Parsed<Definition> {
     mask::refuse(&meta, spec, &mut problems);
     check_name(kind, &meta.name, &mut problems);
     check_own_name(spec, &meta.name, &mut odd);
+    if kind == Kind::Task {
+        odd.extend(task::oddities(spec));
+    }
     let inputs = mask::digest_of(&verdict.spec);
     let read = read(kind, &meta.name, verdict.spec, &mut problems);
     let result = match read {
@@ -130,6 +133,21 @@ fn fitting(valid: Definition) -> Result<Definition, Vec<Invalid>> {
     let most = limits::DEFINITION_BYTES_MAX;
     let problem = format!("its file would have {bytes} bytes, more than {most}");
     Err(vec![Invalid::new("spec", problem, "move code into the image, or split the component")])
+}
+
+/// What is wrong with the joins of an app whose one file of all joins and tables fits no ConfigMap.
+pub(crate) fn joined_too_large<'a>(
+    definitions: impl Iterator<Item = &'a Definition>,
+) -> Option<Invalid> {
+    let of_file = |one: &&Definition| matches!(one.kind, Kind::Table | Kind::Join);
+    let bytes: usize = definitions.filter(of_file).map(|one| one.text.len()).sum();
+    let most = limits::DEFINITION_BYTES_MAX;
+    (bytes > most).then(|| {
+        let problem = format!(
+            "the file with all tables and joins of the app would have {bytes} bytes, more than {most}"
+        );
+        Invalid::new("spec", problem, "move code into the image, or split the app")
+    })
 }
 
 type Read = (Value, Vec<Claim>);

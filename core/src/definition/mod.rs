@@ -27,6 +27,29 @@ pub fn file_name(kind: Kind, name: &str) -> String {
     format!("{}.yaml", object_name(kind, name))
 }
 
+/// The name of the file with all joins and tables: `<app>-app-joins.yml`.
+///
+/// Source: the worker reads every `.yml` before any `.yaml`, and of one file the tables first.
+pub fn joined_file_name(object: &str) -> String {
+    format!("{object}.yml")
+}
+
+/// The items of a file, as they stand below its root key; none for a file of another shape.
+pub(crate) fn items_of(kind: Kind, text: &str) -> Option<&str> {
+    let items = text.strip_prefix(kind.root_key())?.strip_prefix(":\n")?;
+    let is_inner = |line: &str| line.is_empty() || line.starts_with(' ') || line.starts_with("- ");
+    (items.starts_with("- ") && items.lines().all(is_inner)).then_some(items)
+}
+
+/// One file with the items of several, each root key once.
+pub(crate) fn joined<'a>(files: impl Iterator<Item = (Kind, &'a str)>) -> String {
+    let mut by_kind: BTreeMap<Kind, String> = BTreeMap::new();
+    for (kind, text) in files {
+        by_kind.entry(kind).or_default().push_str(items_of(kind, text).unwrap_or_default());
+    }
+    by_kind.iter().map(|(kind, items)| format!("{}:\n{items}", kind.root_key())).collect()
+}
+
 /// The text of a component's file, which holds this item alone.
 pub(crate) fn text(kind: Kind, item: Value) -> String {
     let items = Value::Array(vec![item]);
@@ -101,14 +124,18 @@ pub(crate) fn table(name: &str, spec: &KasprTableSpec, windows: &Windows) -> Val
 /// What a worker loads for a web view.
 pub(crate) fn web_view(name: &str, spec: &KasprWebViewSpec) -> Value {
     let response = spec.response.as_ref().map(|response| {
-        json!({
+        let mut answer = json!({
             "content_type": response.content_type.as_ref().map(word),
             "status_code": response.status_code,
-            "headers": scalars(response.headers.as_ref()),
             "body_selector": response.body_selector.as_ref().map(outcomes),
             "status_code_selector": response.status_code_selector.as_ref().map(outcomes),
             "headers_selector": response.headers_selector.as_ref().map(outcomes),
-        })
+        });
+        // Workers refuse headers beside their selector, and nobody says that empty ones are none.
+        if let (None, Some(fields)) = (&response.headers_selector, answer.as_object_mut()) {
+            fields.insert("headers".to_owned(), scalars(response.headers.as_ref()));
+        }
+        answer
     });
     json!({
         "name": name,

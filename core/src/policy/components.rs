@@ -45,7 +45,7 @@ pub(crate) fn of_app(
     rollout: Option<&rollout::Verdict>,
 ) -> Verdict {
     let mut verdict = Verdict::default();
-    let members = Members::of(observed, rollout);
+    let members = Members::of(observed, tracked, rollout);
     for item in &tracked.items {
         let said = Said {
             conditions: vec![accepted(&item.problems), ready(item, &members)],
@@ -108,18 +108,32 @@ fn accepted(problems: &[Invalid]) -> Stated {
 struct Members<'a> {
     /// The ConfigMaps that their template mounts.
     mounted: BTreeSet<&'a str>,
+    /// Those whose file has all joins and tables.
+    joined: Option<(&'a Tracked<'a>, &'a str)>,
     /// All of them run the template that is wanted.
     is_through: bool,
 }
 
 impl<'a> Members<'a> {
-    fn of(observed: &Observed<'a>, rollout: Option<&rollout::Verdict>) -> Self {
+    fn of(
+        observed: &'a Observed<'a>,
+        tracked: &'a Tracked<'a>,
+        rollout: Option<&rollout::Verdict>,
+    ) -> Self {
         let Some(set) = observed.own_set() else { return Self::default() };
         let is_settled = rollout.is_some_and(rollout::Verdict::is_settled);
         Self {
             mounted: set.config_maps(),
+            joined: Some((tracked, &observed.names.joins)),
             is_through: is_settled && SetFacts::of(set).is_rolled_out(),
         }
+    }
+
+    /// Whether their template mounts the file that a component comes in.
+    fn mount(&self, item: &Item<'_>) -> bool {
+        let joined = self.joined.filter(|(tracked, _)| tracked.is_joined(item));
+        let own = || self.mounted.contains(item.object_name().as_str());
+        joined.map_or_else(own, |(_, joins)| self.mounted.contains(joins))
     }
 }
 
@@ -140,7 +154,7 @@ fn ready(item: &Item<'_>, members: &Members<'_>) -> Stated {
             Stated::new(CONDITION_READY, false, "LastGoodDefinition", message)
         }
         State::Valid { .. } => {
-            let is_mounted = members.mounted.contains(item.object_name().as_str());
+            let is_mounted = members.mount(item);
             if is_mounted && (members.is_through || was_mounted(item)) {
                 Stated::new(CONDITION_READY, true, "Mounted", "All members have the definition")
             } else {

@@ -24,6 +24,16 @@ use crate::seen::Seen;
 pub(crate) struct Tracked<'a> {
     /// In the order of kinds, then names.
     pub(crate) items: Vec<Item<'a>>,
+    /// In a look without code: the mask of the file with all joins and tables.
+    masked: Option<&'a str>,
+}
+
+/// The file with all joins and tables.
+pub(crate) struct Joined {
+    /// Its text.
+    pub(crate) text: String,
+    /// The digest of what it is made of.
+    pub(crate) inputs: String,
 }
 
 /// One component.
@@ -74,12 +84,43 @@ impl Tracked<'_> {
             .iter()
             .filter_map(|item| {
                 let (_, text) = item.mounted()?;
-                let name = item.live.meta.name.clone();
-                Some(Mounted { kind: item.kind, name, text: text.to_owned() })
+                let (name, is_joined) = (item.live.meta.name.clone(), self.is_joined(item));
+                Some(Mounted { kind: item.kind, name, text: text.to_owned(), is_joined })
             })
             .collect();
         mounted.sort();
         mounted
+    }
+
+    /// Whether a component comes in the file with all joins and tables. A definition that somebody
+    /// gave another shape by hand stays in its own.
+    pub(crate) fn is_joined(&self, item: &Item<'_>) -> bool {
+        let is_join = |item: &Item<'_>| item.kind == Kind::Join && item.mounted().is_some();
+        let has_shape =
+            |text| mask::is_mask(text) || definition::items_of(item.kind, text).is_some();
+        matches!(item.kind, Kind::Table | Kind::Join)
+            && item.mounted().is_some_and(|(_, text)| has_shape(text))
+            && self.items.iter().any(is_join)
+    }
+
+    /// The file with all joins and tables; none in an app without joins.
+    pub(crate) fn joined(&self) -> Option<Joined> {
+        let items: Vec<(&Item<'_>, &str, &str)> = self
+            .items
+            .iter()
+            .filter(|item| self.is_joined(item))
+            .filter_map(|item| item.mounted().map(|(inputs, text)| (item, inputs, text)))
+            .collect();
+        if items.is_empty() {
+            return None;
+        }
+        let inputs: BTreeMap<String, &str> =
+            items.iter().map(|(item, inputs, _)| (item.object_name(), *inputs)).collect();
+        let text = self.masked.map_or_else(
+            || definition::joined(items.iter().map(|(item, _, text)| (item.kind, *text))),
+            str::to_owned,
+        );
+        Some(Joined { text, inputs: digest::of_json(&inputs) })
     }
 
     /// The part of a template's inputs that the definitions are.
@@ -110,9 +151,15 @@ pub(crate) fn track<'a>(observed: &'a Observed<'a>, app: Option<&App>) -> Tracke
             *result = Err(vec![invalid.clone()]);
         }
     }
+    let valid = read.iter().filter_map(|(_, _, result)| result.as_ref().ok());
+    let too_large = component::joined_too_large(valid);
     let items = read
         .into_iter()
         .map(|(kind, live, result)| match result {
+            Ok(_) | Err(_) if kind == Kind::Join && too_large.is_some() => {
+                let problems = too_large.iter().cloned().collect();
+                Item { kind, live, state: State::Refused, problems }
+            }
             Ok(valid) => {
                 let (text, inputs) = (valid.text, valid.inputs);
                 let state = match conflict(observed, kind, live) {
@@ -127,7 +174,15 @@ pub(crate) fn track<'a>(observed: &'a Observed<'a>, app: Option<&App>) -> Tracke
             }
         })
         .collect();
-    Tracked { items }
+    let masked = observed.app.present().and_then(|live| live.meta.annotations.get(mask::REDACTED));
+    let masked = masked.map(String::as_str).filter(|mask| mask::is_mask(mask));
+    Tracked { items, masked }
+}
+
+/// The text of the file with all joins and tables in this look.
+pub(crate) fn joined_text(observed: &Observed<'_>) -> Option<String> {
+    let app = observed.app.present()?.parsed.result.as_ref().ok();
+    track(observed, app).joined().map(|joined| joined.text)
 }
 
 /// The volumes of the app's own that have the name of a definition which is mounted: the app's

@@ -79,6 +79,24 @@ impl Contents {
         let digest = Some(digest_of(&data));
         Self { data, inputs: inputs.to_owned(), digest }
     }
+
+    /// What is recorded of it.
+    fn annotations(&self) -> BTreeMap<String, String> {
+        let digest = self.digest.clone().map(|digest| (DEFINITION_DIGEST.to_owned(), digest));
+        [(DEFINITION_INPUTS.to_owned(), self.inputs.clone())].into_iter().chain(digest).collect()
+    }
+}
+
+/// ConfigMap `<app>-app-joins`: all joins and tables of an app in one file.
+pub fn joins(owner: &Owner, names: &Names, contents: Contents) -> Manifest {
+    let labels = app_labels(owner, &names.base);
+    let annotations = contents.annotations();
+    let map = ConfigMap {
+        metadata: metadata(owner, &names.joins, labels, Some(&annotations)),
+        data: Some(contents.data),
+        ..ConfigMap::default()
+    };
+    manifest(ObjectRef::new(ObjectKind::ConfigMap, &owner.namespace, &names.joins), body(&map))
 }
 
 /// ConfigMap `<name>-agent` (and so on) of the component `owner` of the app `app`.
@@ -86,17 +104,15 @@ impl Contents {
 /// The component controls it; the app owns it too, so that it outlives the component until no
 /// pod mounts it (measured: an object with two owners stays until both are gone).
 pub fn definition(owner: &Owner, app: &Owner, contents: Contents) -> Manifest {
-    let Contents { data, inputs, digest } = contents;
     let name = object_name(owner.kind, &owner.name);
     let mut labels = default_labels(owner, &name);
     labels.insert(keys::LABEL_APP.to_owned(), app.name.clone());
     overlay(&mut labels, &owner.labels);
     labels.remove(keys::LABEL_CLUSTER);
-    let mut annotations = BTreeMap::from([(DEFINITION_INPUTS.to_owned(), inputs)]);
-    annotations.extend(digest.map(|digest| (DEFINITION_DIGEST.to_owned(), digest)));
+    let annotations = contents.annotations();
     let mut metadata = metadata(owner, &name, labels, Some(&annotations));
     debug_assert!(app.kind == Kind::App, "only an app owns its components' definitions");
     metadata.owner_references.get_or_insert_default().push(app.reference(false));
-    let map = ConfigMap { metadata, data: Some(data), ..ConfigMap::default() };
+    let map = ConfigMap { metadata, data: Some(contents.data), ..ConfigMap::default() };
     manifest(ObjectRef::new(ObjectKind::ConfigMap, &owner.namespace, &name), body(&map))
 }

@@ -13,7 +13,7 @@ mod service_account;
 mod statefulset;
 
 pub use self::autoscaler::autoscaler;
-pub use self::config_map::{Contents, definition, digest_of, settings, settings_data};
+pub use self::config_map::{Contents, definition, digest_of, joins, settings, settings_data};
 pub(crate) use self::metadata::original_labels;
 pub use self::metadata::{Owner, owner_of, selector_labels, selector_text};
 pub use self::names::Names;

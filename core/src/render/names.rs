@@ -13,6 +13,8 @@ pub struct Names {
     pub settings: String,
     /// `<app>-app-hpa`.
     pub autoscaler: String,
+    /// `<app>-app-joins`: the ConfigMap of the file with all joins and tables.
+    pub joins: String,
     /// `<app>-app-pv`: the claim template, and the volume of tables.
     pub volume: String,
 }
@@ -26,6 +28,7 @@ impl Names {
             api_service: format!("{base}-api"),
             settings: format!("{base}-config"),
             autoscaler: format!("{base}-hpa"),
+            joins: format!("{base}-joins"),
             volume: format!("{base}-pv"),
             base,
         }

@@ -17,7 +17,7 @@ use super::metadata::{Owner, body, default_labels, overlay};
 use super::names::Names;
 use crate::app::App;
 use crate::app::pod::replace;
-use crate::definition::{file_name, object_name};
+use crate::definition::{file_name, joined_file_name, object_name};
 use crate::digest;
 use crate::mask;
 
@@ -30,6 +30,8 @@ pub struct Mounted {
     pub name: String,
     /// The text of its file.
     pub text: String,
+    /// Whether it comes in the file with all joins and tables, not in one of its own.
+    pub is_joined: bool,
 }
 
 /// The order in which kinds are mounted, and their variable with the digest of their definitions.
@@ -231,10 +233,26 @@ fn in_order(mounted: &[Mounted]) -> impl Iterator<Item = &Mounted> {
     HASHES.iter().flat_map(|(kind, _)| mounted.iter().filter(move |mounted| mounted.kind == *kind))
 }
 
+/// The files to mount, in the order of mounts: the name of each ConfigMap and of its file.
+///
+/// A join needs its tables, and an agent the channel of its join: the worker loads what is in one file
+/// in that order, and several files in none. So joins and tables come in one file, before all others.
+fn files(names: &Names, mounted: &[Mounted]) -> Vec<(String, String)> {
+    let mut files: Vec<(String, String)> = in_order(mounted)
+        .filter(|mounted| !mounted.is_joined)
+        .map(|mounted| {
+            let object = object_name(mounted.kind, &mounted.name);
+            (object, file_name(mounted.kind, &mounted.name))
+        })
+        .collect();
+    if mounted.iter().any(|mounted| mounted.is_joined) {
+        files.push((names.joins.clone(), joined_file_name(&names.joins)));
+    }
+    files
+}
+
 fn volumes(app: &App, names: &Names, mounted: &[Mounted], has_claim: bool) -> Vec<Value> {
-    let definitions = in_order(mounted).map(|mounted| {
-        let file = file_name(mounted.kind, &mounted.name);
-        let name = object_name(mounted.kind, &mounted.name);
+    let definitions = files(names, mounted).into_iter().map(|(name, file)| {
         body(&Volume {
             name: name.clone(),
             config_map: Some(ConfigMapVolumeSource {
@@ -267,10 +285,9 @@ fn mounts(app: &App, names: &Names, mounted: &[Mounted]) -> Vec<Value> {
         ..VolumeMount::default()
     };
     let mut mounts = vec![body(&tables)];
-    for mounted in in_order(mounted) {
-        let file = file_name(mounted.kind, &mounted.name);
+    for (name, file) in files(names, mounted) {
         mounts.push(body(&VolumeMount {
-            name: object_name(mounted.kind, &mounted.name),
+            name,
             mount_path: format!("{}/{file}", app.config.definitions_dir.trim_end_matches('/')),
             sub_path: Some(file),
             read_only: Some(true),

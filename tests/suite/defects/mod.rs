@@ -97,7 +97,7 @@ fn with(mut object: Value, pointer: &str, value: Value) -> Value {
 }
 
 /// A world around these objects, at rest.
-fn settled(objects: &[Value]) -> World {
+pub(crate) fn settled(objects: &[Value]) -> World {
     let mut world = World::new("shop", "orders");
     for object in objects {
         world.put(object.clone());
@@ -112,7 +112,7 @@ fn live<'a>(world: &'a World, kind: ObjectKind, name: &str) -> &'a Value {
     world.objects.get(&reference).unwrap_or_else(|| panic!("there is no {reference}"))
 }
 
-fn template(world: &World) -> &Value {
+pub(crate) fn template(world: &World) -> &Value {
     &live(world, ObjectKind::StatefulSet, "orders-app")["spec"]["template"]
 }
 

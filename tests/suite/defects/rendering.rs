@@ -315,7 +315,7 @@ fn one_label_finds_every_object_of_an_app() {
         assert_eq!(object["metadata"]["labels"]["app.kubernetes.io/managed-by"], "kaspr-operator");
         count += 1;
     }
-    assert_eq!(count, 12, "six of the app, and a ConfigMap for each component");
+    assert_eq!(count, 13, "six of the app, its file of joins, and a ConfigMap for each component");
     assert_eq!(template(&world)["metadata"]["labels"]["kaspr.io/app"], "orders");
 }
 

@@ -9,20 +9,56 @@ use serde_json::Value;
 use super::child::{Wanted, act, settle, wait};
 use super::{Context, Verdict};
 use crate::action::Action;
-use crate::definition::file_name;
+use crate::definition::{file_name, joined_file_name};
 use crate::key::ObjectKind;
 use crate::observed::{Child, SetFacts};
 use crate::plan::Stage;
-use crate::policy::definitions::{Item, State};
+use crate::policy::definitions::{Item, Joined, State};
 use crate::policy::rollout::Choice;
 use crate::reason::Reason;
-use crate::render::{self, Contents, DEFINITION_DIGEST, DEFINITION_INPUTS};
+use crate::render::{self, Contents, DEFINITION_DIGEST, DEFINITION_INPUTS, Names};
 use crate::seen::Seen;
 
 /// Brings the definitions to what the template mounts.
 pub(super) fn definitions(context: &Context<'_>, verdict: &mut Verdict) {
     for item in &context.tracked.items {
         definition(context, item, verdict);
+    }
+    joins(context, verdict);
+}
+
+/// The file with all joins and tables, which comes and goes as they do.
+fn joins(context: &Context<'_>, verdict: &mut Verdict) {
+    let Some(Joined { text, inputs }) = context.tracked.joined() else { return };
+    let names = &context.observed.names;
+    let seen = context.observed.children.config_map(&names.joins);
+    let data = BTreeMap::from([(joined_file_name(&names.joins), text)]);
+    let live = seen.present().map(|map| LiveData::of(map));
+    let Some(contents) = wanted(context, live, data, &inputs) else { return };
+    let owner = &context.owner;
+    let manifest = render::joins(owner, names, contents);
+    let wanted = Wanted { owner, manifest, stage: Stage::Foundation };
+    settle(context, wanted, seen, verdict);
+}
+
+/// What a definition's ConfigMap is to hold, `data` being what is rendered now; none where nothing is
+/// to be done about it in this pass.
+fn wanted(
+    context: &Context<'_>,
+    live: Option<LiveData<'_>>,
+    data: BTreeMap<String, String>,
+    inputs: &str,
+) -> Option<Contents> {
+    match (live, &context.rollout.choice) {
+        // Made in the pass that mounts it.
+        (None, Choice::Keep(..)) => None,
+        // What it was rendered from is known when the template is decided about.
+        (Some(live), Choice::Keep(..)) if live.inputs.is_none() => None,
+        (Some(live), Choice::Keep(..)) => Some(live.kept(inputs)),
+        (Some(live), Choice::Stand) if live.stands_for(inputs) => Some(live.kept(inputs)),
+        (_, Choice::Stand | Choice::Create | Choice::Change(_)) => {
+            Some(Contents::rendered(data, inputs))
+        }
     }
 }
 
@@ -32,15 +68,15 @@ fn definition(context: &Context<'_>, item: &Item<'_>, verdict: &mut Verdict) {
     let seen = observed.children.config_map(&name);
     let owner = render::owner_of(item.kind, &observed.key.namespace, &item.live.meta);
     let render = |contents| render::definition(&owner, &context.owner, contents);
-    let file = |text: &str, inputs: &str| {
+    let data = |text: &str| {
         let name = file_name(item.kind, &item.live.meta.name);
-        Contents::rendered(BTreeMap::from([(name, text.to_owned())]), inputs)
+        BTreeMap::from([(name, text.to_owned())])
     };
     match &item.state {
         State::Refused => {}
         // Nothing mounts it: whether the name is free again is tried apart from all else.
         State::Conflicted { text, inputs, .. } => {
-            let manifest = render(file(text, inputs));
+            let manifest = render(Contents::rendered(data(text), inputs));
             let mut aside = Verdict::default();
             let wanted = Wanted { owner: &owner, manifest, stage: Stage::Aside };
             settle(context, wanted, seen, &mut aside);
@@ -54,17 +90,8 @@ fn definition(context: &Context<'_>, item: &Item<'_>, verdict: &mut Verdict) {
         }
         State::Valid { text, inputs } | State::LastGood { text, inputs } => {
             let live = seen.present().map(|map| LiveData::of(map));
-            let manifest = match (live, &context.rollout.choice) {
-                // Made in the pass that mounts it.
-                (None, Choice::Keep(..)) => return,
-                // What it was rendered from is known when the template is decided about.
-                (Some(live), Choice::Keep(..)) if live.inputs.is_none() => return,
-                (Some(live), Choice::Keep(..)) => render(live.kept(inputs)),
-                (Some(live), Choice::Stand) if live.stands_for(inputs) => render(live.kept(inputs)),
-                (_, Choice::Stand | Choice::Create | Choice::Change(_)) => {
-                    render(file(text, inputs))
-                }
-            };
+            let Some(contents) = wanted(context, live, data(text), inputs) else { return };
+            let manifest = render(contents);
             let wanted = Wanted { owner: &owner, manifest, stage: Stage::Foundation };
             settle(context, wanted, seen, verdict);
         }
@@ -137,7 +164,11 @@ pub(super) fn prune(context: &Context<'_>, verdict: &mut Verdict) {
     }
     let set = observed.children.stateful_set.as_ref();
     let mounted = set.map(|set| (set.config_maps(), SetFacts::of(set).is_rolled_out()));
-    let wanted: BTreeSet<String> = context.tracked.items.iter().map(Item::object_name).collect();
+    let mut wanted: BTreeSet<String> =
+        context.tracked.items.iter().map(Item::object_name).collect();
+    if context.tracked.joined().is_some() {
+        wanted.insert(observed.names.joins.clone());
+    }
     for map in maps {
         if !is_definition(map, &observed.key.name)
             || wanted.contains(&map.meta.name)
@@ -161,12 +192,14 @@ pub(crate) fn is_definition(map: &Child<'_>, app: &str) -> bool {
     if map.meta.labels.get(keys::LABEL_APP).map(String::as_str) != Some(app) {
         return false;
     }
+    let is_apps = |owner: &crate::meta::Owner| owner.kind == Kind::App.name();
+    if map.meta.name == Names::of(app).joins {
+        return map.meta.owners.iter().all(is_apps);
+    }
     let kind = map.meta.labels.get(keys::LABEL_KIND).map(String::as_str);
     let kind = Kind::COMPONENTS.into_iter().find(|known| Some(known.name()) == kind);
     kind.is_some_and(|kind| {
-        let is_owned = |owner: &crate::meta::Owner| {
-            owner.kind == kind.name() || owner.kind == Kind::App.name()
-        };
+        let is_owned = |owner: &crate::meta::Owner| owner.kind == kind.name() || is_apps(owner);
         map.meta.name.ends_with(&format!("-{}", kind.suffix()))
             && map.meta.owners.iter().all(is_owned)
     })
