@@ -5,6 +5,7 @@ mod campaign;
 mod check;
 mod defects;
 mod deploy;
+mod leaves;
 mod members;
 mod metrics;
 mod properties;

@@ -165,6 +165,8 @@ impl App {
         spec.image = None;
         spec.replicas = None;
         spec.storage = None;
+        spec.liveness_probe = None;
+        spec.readiness_probe = None;
         if let Some(template) = &mut spec.template {
             template.service = None;
             template.service_account = None;

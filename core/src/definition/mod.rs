@@ -47,7 +47,9 @@ pub(crate) fn joined<'a>(files: impl Iterator<Item = (Kind, &'a str)>) -> String
     for (kind, text) in files {
         by_kind.entry(kind).or_default().push_str(items_of(kind, text).unwrap_or_default());
     }
-    by_kind.iter().map(|(kind, items)| format!("{}:\n{items}", kind.root_key())).collect()
+    let parts: Vec<String> =
+        by_kind.iter().map(|(kind, items)| format!("{}:\n{items}", kind.root_key())).collect();
+    parts.concat()
 }
 
 /// The text of a component's file, which holds this item alone.
