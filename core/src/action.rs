@@ -64,8 +64,8 @@ pub enum Action {
         /// The uid and version that the decision read.
         over: Precondition,
     },
-    /// Moves all fields that other managers hold, but the count of replicas, to our own manager, so
-    /// that the next apply can take away or replace what they added. It changes no field itself.
+    /// Moves fields that other managers hold, never the count of replicas, to our own manager, so that
+    /// the next apply can take away or replace what they added. It changes no field itself.
     ///
     /// Needs: the object is exactly as it was read. Done when: accepted. Twice: no change.
     TakeOwnership {
@@ -73,6 +73,8 @@ pub enum Action {
         of: ObjectRef,
         /// The version that the decision read.
         seen: ResourceVersion,
+        /// Whose fields.
+        held: Held,
     },
     /// Apply on the scale subresource by our second manager, to leave 0 without being reset.
     ///
@@ -130,6 +132,31 @@ pub enum Action {
         /// The annotation.
         key: String,
     },
+    /// Takes away what the original's framework left on the app or a component: its finalizer, without
+    /// which nothing waits for it, and its annotations.
+    ///
+    /// Needs: the version that the decision read. Done when: accepted. Twice: conflict, harmless.
+    #[serde(rename_all = "camelCase")]
+    RemoveLeftovers {
+        /// The app or component.
+        of: ObjectRef,
+        /// The version that the decision read.
+        seen: ResourceVersion,
+        /// The finalizers that stay.
+        finalizers: Vec<String>,
+        /// The annotations that go.
+        annotations: Vec<String>,
+    },
+}
+
+/// Whose fields are made ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Held {
+    /// What anybody holds by a plain request.
+    ByAnybody,
+    /// What the original holds, but a pod template: that one comes with our first rollout.
+    ByOriginal,
 }
 
 /// What an apply relies on. The API server checks it (`server-side apply`, measured).
@@ -187,6 +214,16 @@ fn about(object: &ObjectRef) -> String {
     format!(" {} {}/{}", object.kind.kind(), object.namespace, object.name)
 }
 
+impl Held {
+    /// The word under which its outcome is kept.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::ByAnybody => "by anybody",
+            Self::ByOriginal => "by the original",
+        }
+    }
+}
+
 impl Action {
     /// The object that the request names.
     pub fn object(&self) -> &ObjectRef {
@@ -196,6 +233,7 @@ impl Action {
             | Self::TakeOwnership { of, .. }
             | Self::Signal { of, .. }
             | Self::RemoveAnnotation { of, .. }
+            | Self::RemoveLeftovers { of, .. }
             | Self::Scale { of, .. } => of,
             Self::Apply { manifest, .. } | Self::Roll { manifest, .. } => &manifest.object,
             Self::Delete { object, .. } | Self::DeletePod { pod: object, .. } => object,
@@ -216,6 +254,7 @@ impl Action {
             Self::DeletePod { .. } => "DeletePod",
             Self::Signal { .. } => "Signal",
             Self::RemoveAnnotation { .. } => "RemoveAnnotation",
+            Self::RemoveLeftovers { .. } => "RemoveLeftovers",
         }
     }
 
@@ -230,6 +269,7 @@ impl Action {
             | Self::ConfirmStatus { .. }
             | Self::Scale { .. }
             | Self::RemoveAnnotation { .. }
+            | Self::RemoveLeftovers { .. }
             | Self::Delete { .. } => false,
         }
     }
@@ -255,7 +295,8 @@ impl Action {
             | Self::Delete { .. }
             | Self::DeletePod { .. }
             | Self::Signal { .. }
-            | Self::RemoveAnnotation { .. } => String::new(),
+            | Self::RemoveAnnotation { .. }
+            | Self::RemoveLeftovers { .. } => String::new(),
         }
     }
 
@@ -264,14 +305,15 @@ impl Action {
         match self {
             Self::DeletePod { uid, .. } => uid,
             Self::Signal { attempt, .. } => attempt,
+            Self::TakeOwnership { held, .. } => held.word(),
             Self::PatchStatus { .. }
             | Self::ConfirmStatus { .. }
             | Self::Apply { .. }
             | Self::Roll { .. }
-            | Self::TakeOwnership { .. }
             | Self::Scale { .. }
             | Self::Delete { .. }
-            | Self::RemoveAnnotation { .. } => "",
+            | Self::RemoveAnnotation { .. }
+            | Self::RemoveLeftovers { .. } => "",
         }
     }
 }

@@ -6,7 +6,7 @@
 mod own;
 
 use kaspr_crds::ConditionStatus;
-use kaspr_crds::keys::{CONDITION_ACCEPTED, CONDITION_PROGRESSING, CONDITION_READY};
+use kaspr_crds::keys::{self, CONDITION_ACCEPTED, CONDITION_PROGRESSING, CONDITION_READY};
 
 use crate::action::ActionId;
 use crate::app::App;
@@ -41,6 +41,23 @@ pub(crate) fn of_invalid(
         }),
     ];
     of_members_too(observed, members, &mut stated);
+    stated
+}
+
+/// The conditions of an app that the original still writes: what runs is told, and that nothing is done.
+pub(crate) fn of_two_operators(observed: &Observed<'_>, live: &LiveApp<'_>) -> Vec<Stated> {
+    let because = Reason::OriginalStillRunning;
+    let told = format!(
+        "The operator in Python put its finalizer back, so it still runs, and nothing is written: stop \
+         it, then remove the finalizer {} from this app",
+        keys::ORIGINAL_FINALIZER
+    );
+    let app = live.parsed.result.as_ref().ok();
+    let mut stated = vec![
+        Stated::new(CONDITION_PROGRESSING, false, because.code(), told),
+        of_members(observed, app).unwrap_or_else(not_ready),
+    ];
+    own::generic(&mut stated);
     stated
 }
 

@@ -15,7 +15,7 @@ use crate::limits;
 use crate::observed::{LiveApp, Observed};
 use crate::outcome::{Answer, Refusal};
 use crate::plan::{Plan, Stage, Step, Wait};
-use crate::policy::{children, components, definitions, orphans, rollout, subscriptions};
+use crate::policy::{children, components, definitions, orphans, rollout, subscriptions, takeover};
 use crate::reason::Reason;
 use crate::seen::{Seen, Unseen};
 use crate::snapshot::Snapshot;
@@ -27,7 +27,8 @@ pub fn decide(snapshot: &Snapshot) -> Plan {
     let mut plan = match &observed.app {
         Seen::Unknown(why) => without_knowing(&observed, *why),
         Seen::Absent => without_app(&observed),
-        Seen::Present(live) if live.meta.is_deleting => leaving(&observed),
+        Seen::Present(live) if takeover::is_back(live) => beside_the_original(&observed, live),
+        Seen::Present(live) if live.meta.is_deleting => leaving(&observed, live),
         Seen::Present(live) => match &live.parsed.result {
             Ok(app) => match definitions::volumes_taken(&observed, app) {
                 taken if taken.is_empty() => with_app(&observed, live, app),
@@ -49,8 +50,18 @@ fn without_knowing(observed: &Observed<'_>, why: Unseen) -> Plan {
 }
 
 /// The app is being deleted: its owner references clean up, and nothing is made again.
-fn leaving(observed: &Observed<'_>) -> Plan {
-    waiting(observed, Reason::AppDeleting)
+fn leaving(observed: &Observed<'_>, live: &LiveApp<'_>) -> Plan {
+    let mut plan = waiting(observed, Reason::AppDeleting);
+    takeover::let_leave(observed, live, &mut plan);
+    plan
+}
+
+/// The original still runs: nothing is written of its app but that.
+fn beside_the_original(observed: &Observed<'_>, live: &LiveApp<'_>) -> Plan {
+    let mut plan = waiting(observed, Reason::OriginalStillRunning);
+    let stated = conditions::of_two_operators(observed, live);
+    next_status::write_conditions(observed, live, &stated, &mut plan);
+    plan
 }
 
 fn waiting(observed: &Observed<'_>, because: Reason) -> Plan {
@@ -82,7 +93,10 @@ fn without_app(observed: &Observed<'_>) -> Plan {
             until: None,
         })
         .collect();
-    Plan { steps, waits, notices: told.notices, ..Plan::default() }
+    let mut plan = Plan { steps, waits, notices: told.notices, ..Plan::default() };
+    takeover::components(observed, &mut plan);
+    plan.steps.sort_by_key(|step| step.stage);
+    plan
 }
 
 /// The app's spec is bad: what runs is left as it is, and the status says so.
@@ -99,6 +113,7 @@ fn with_invalid_app(observed: &Observed<'_>, live: &LiveApp<'_>, problems: &[Inv
     let next = Next {
         app: None,
         rollout: &memory,
+        takeover: takeover::next(observed, live, &memory, &[]),
         members: &members,
         subscriptions: None,
         stated: &stated,
@@ -107,6 +122,7 @@ fn with_invalid_app(observed: &Observed<'_>, live: &LiveApp<'_>, problems: &[Inv
     plan.notices.extend(told.notices);
     members::look::act(observed, live, &members, &mut plan);
     plan.steps.extend(told.steps);
+    takeover::let_go(observed, live, &mut plan);
     plan.steps.sort_by_key(|step| step.stage);
     plan
 }
@@ -158,6 +174,7 @@ fn with_app(observed: &Observed<'_>, live: &LiveApp<'_>, app: &App) -> Plan {
         let next = Next {
             app: Some(app),
             rollout: &rollout.memory,
+            takeover: takeover::next(observed, live, &rollout.memory, &children.steps),
             members: &members,
             subscriptions: Some(&subscriptions),
             stated: &stated,
@@ -169,6 +186,7 @@ fn with_app(observed: &Observed<'_>, live: &LiveApp<'_>, app: &App) -> Plan {
     plan.steps.extend(children.steps);
     members::look::act(observed, live, &members, &mut plan);
     plan.steps.extend(told.steps);
+    takeover::let_go(observed, live, &mut plan);
     plan.steps.sort_by_key(|step| step.stage);
     plan.notices.extend(told.notices);
     plan

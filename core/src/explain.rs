@@ -151,9 +151,10 @@ fn over(action: &Action) -> String {
         }
         Action::RemoveAnnotation { key, .. } => format!(" ({key})"),
         Action::Scale { to, .. } => format!(" to {to}"),
+        Action::TakeOwnership { held, .. } => format!(" (held {})", held.word()),
         Action::PatchStatus { .. }
         | Action::ConfirmStatus { .. }
-        | Action::TakeOwnership { .. } => String::new(),
+        | Action::RemoveLeftovers { .. } => String::new(),
     }
 }
 

@@ -42,6 +42,7 @@ pub mod seen;
 pub mod settings;
 pub mod snapshot;
 pub mod status;
+pub mod takeover;
 pub mod time;
 pub mod why;
 

@@ -22,6 +22,8 @@ pub struct Meta {
     pub labels: BTreeMap<String, String>,
     /// `metadata.annotations`.
     pub annotations: BTreeMap<String, String>,
+    /// `metadata.finalizers`.
+    pub finalizers: Vec<String>,
     /// `metadata.ownerReferences`.
     pub owners: Vec<Owner>,
     /// Whether `metadata.deletionTimestamp` is set.
@@ -56,6 +58,12 @@ impl Meta {
             generation: field("generation").and_then(Value::as_i64).unwrap_or_default(),
             labels: text_map(field("labels")),
             annotations: text_map(field("annotations")),
+            finalizers: field("finalizers")
+                .and_then(Value::as_array)
+                .into_iter()
+                .flatten()
+                .filter_map(|finalizer| finalizer.as_str().map(str::to_owned))
+                .collect(),
             owners: field("ownerReferences")
                 .and_then(Value::as_array)
                 .into_iter()

@@ -177,7 +177,8 @@ fn unearned(action: &Action, snapshot: &Snapshot) -> Option<Broken> {
         | Action::TakeOwnership { .. }
         | Action::Scale { .. }
         | Action::Delete { .. }
-        | Action::RemoveAnnotation { .. } => None,
+        | Action::RemoveAnnotation { .. }
+        | Action::RemoveLeftovers { .. } => None,
     }
 }
 

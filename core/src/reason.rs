@@ -22,6 +22,8 @@ pub enum Reason {
     DesiredChanged,
     /// The object belongs to the app but was not written by us.
     Adopted,
+    /// Every object of the app is ours: what the original's framework left goes.
+    TakenOver,
     /// The inputs of the template changed, and the intent to roll out stands in the status.
     TemplateChanged,
     /// Somebody else changed the template.
@@ -50,6 +52,8 @@ pub enum Reason {
     AppNotFound,
     /// A component carries no app label.
     AppLabelMissing,
+    /// The original put its finalizer back: it still runs.
+    OriginalStillRunning,
     /// The app is paused by annotation.
     Paused,
     /// A needed fact is unknown.
@@ -144,6 +148,7 @@ impl Reason {
             Self::Drift(_) => "Drift",
             Self::DesiredChanged => "DesiredChanged",
             Self::Adopted => "Adopted",
+            Self::TakenOver => "TakenOver",
             Self::TemplateChanged => "TemplateChanged",
             Self::TemplateDrift => "TemplateDrift",
             Self::LeftZero => "LeftZero",
@@ -154,6 +159,7 @@ impl Reason {
             Self::AppDeleting => "AppDeleting",
             Self::AppNotFound => "AppNotFound",
             Self::AppLabelMissing => "AppLabelMissing",
+            Self::OriginalStillRunning => "OriginalStillRunning",
             Self::Paused => "Paused",
             Self::Unknown(_) => "Unknown",
             Self::Settling => "Settling",
@@ -210,6 +216,7 @@ impl fmt::Display for Reason {
             Self::Drift(what) => write!(f, "it was changed by hand: {what}"),
             Self::DesiredChanged => f.write_str("the desired object changed"),
             Self::Adopted => f.write_str("it belongs to this app and was not written by us"),
+            Self::TakenOver => f.write_str("every object is ours, so what the original left goes"),
             Self::TemplateChanged => f.write_str("what the template is made of changed"),
             Self::TemplateDrift => f.write_str("somebody else changed the template"),
             Self::LeftZero => f.write_str("members are wanted again"),
@@ -222,6 +229,9 @@ impl fmt::Display for Reason {
             Self::AppDeleting => f.write_str("the app is being deleted"),
             Self::AppNotFound => f.write_str("there is no app of that name"),
             Self::AppLabelMissing => f.write_str("the label kaspr.io/app is missing"),
+            Self::OriginalStillRunning => {
+                f.write_str("the operator in Python put its finalizer back: it still runs")
+            }
             Self::Paused => f.write_str("the app is paused by annotation"),
             Self::Unknown(why) => write!(f, "a needed fact is unknown: {why}"),
             Self::Settling => f.write_str("edits are still coming in"),

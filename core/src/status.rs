@@ -25,6 +25,8 @@ pub struct AppStatus {
     pub template: Option<Template>,
     /// The template that is meant to come: the intent.
     pub rollout: Option<Rollout>,
+    /// What is remembered of the takeover from the original.
+    pub takeover: Option<Takeover>,
     /// The members as they were told last, those that can be read.
     pub members: Vec<MemberStatus>,
     /// What it remembers of members.
@@ -69,6 +71,17 @@ pub struct Rollout {
     pub lists: Versions,
 }
 
+/// How far the takeover from the original is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Takeover {
+    /// When every object was ours, and what the original left began to go.
+    pub since: String,
+    /// When nothing was left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished: Option<String>,
+}
+
 impl AppStatus {
     /// Reads `.status` of an object.
     pub fn of(object: &Value) -> Self {
@@ -79,6 +92,7 @@ impl AppStatus {
             default_version: raw.get("defaultVersion").and_then(Value::as_str).map(str::to_owned),
             template: read(raw.get("template")),
             rollout: read(raw.get("rollout")),
+            takeover: read(raw.get("takeover")),
             members: memory::items(raw.get("members")),
             memory: memory::Memory::of(&raw),
             raw,

@@ -38,7 +38,7 @@ pub use self::schema::PYTHON_KEYWORDS;
 pub use self::status::{
     AttemptStatus, ComponentStatus, Condition, ConditionStatus, JoinStatus, KasprAppStatus,
     LinkStatus, LinkedResource, LinkedResources, MemberStatus, PackagesStatus, RebalanceStatus,
-    ReplacementStatus, RolloutStatus, SettledStatus, StrikeStatus, TemplateStatus,
+    ReplacementStatus, RolloutStatus, SettledStatus, StrikeStatus, TakeoverStatus, TemplateStatus,
     TerminationStatus,
 };
 pub use self::topic::{Serializer, TopicIn, TopicOut};

@@ -1,11 +1,12 @@
 //! The world behind a plan: each action is one request to the API server, with its precondition.
 //! What the server answers is in the cache before the next action starts.
 
+mod metadata;
+
 use kaspr_core::action::{Action, Manifest, Precondition};
 use kaspr_core::key::{AppKey, ObjectKind, ObjectRef};
 use kaspr_core::limits;
 use kaspr_core::outcome::{Answer, Refusal};
-use kaspr_core::ownership;
 use kaspr_core::seen::Seen;
 use kaspr_core::status::AppStatus;
 use kaspr_core::time::{Now, Uptime};
@@ -62,7 +63,7 @@ impl<S: Site> Perform for Hand<'_, S> {
             Action::Apply { manifest, over } | Action::Roll { manifest, over } => {
                 self.apply(manifest, over).await
             }
-            Action::TakeOwnership { of, seen } => self.take_ownership(of, seen).await,
+            Action::TakeOwnership { of, seen, held } => self.take_ownership(of, seen, *held).await,
             Action::Scale { of, seen, to } => self.scale(of, seen, *to).await,
             Action::Delete { object, uid } => self.delete(object, uid, None).await,
             Action::DeletePod { pod, uid } => {
@@ -71,6 +72,9 @@ impl<S: Site> Perform for Hand<'_, S> {
             Action::Signal { pod, uid, .. } => self.signal(pod, uid).await,
             Action::RemoveAnnotation { of, seen, key } => {
                 self.remove_annotation(of, seen, key).await
+            }
+            Action::RemoveLeftovers { of, seen, finalizers, annotations } => {
+                self.remove_leftovers(of, seen, finalizers, annotations).await
             }
         };
         answer.unwrap_or_else(|failure| Answer::Refused {
@@ -185,37 +189,6 @@ impl<S: Site> Hand<'_, S> {
         }
     }
 
-    /// Caches hold no managed fields: they are read, and written back over that very version. A
-    /// failed `test` answers 422.
-    async fn take_ownership(&self, of: &ObjectRef, seen: &str) -> Result<Answer, Failure> {
-        let asked_at = self.uptime();
-        let live = self.send(of, None, "", Ask::Get).await?;
-        let version = object::meta(&live, "resourceVersion").map(str::to_owned);
-        let managed = live.pointer("/metadata/managedFields").cloned().unwrap_or_default();
-        if version.as_deref().is_some_and(|version| version != seen) {
-            self.absorb(of, live, Source::Answer(asked_at));
-            let message = format!("{of} has changed since the decision read version {seen}");
-            return Ok(Answer::Refused { refusal: Refusal::Conflict, message });
-        }
-        let Some(taken) = ownership::taken(&managed, FIELD_MANAGER) else {
-            return Ok(self.done(of, live, asked_at, String::new()));
-        };
-        let patch = json!([
-            { "op": "test", "path": "/metadata/resourceVersion", "value": seen },
-            { "op": "replace", "path": "/metadata/managedFields", "value": taken },
-        ]);
-        let asked_at = self.uptime();
-        match self.send(of, None, "", Ask::Patch(patch)).await {
-            Ok(answer) => Ok(self.done(of, answer, asked_at, String::new())),
-            Err(mut failure) => {
-                if failure.refusal == Refusal::Invalid {
-                    failure.refusal = Refusal::Conflict;
-                }
-                Err(failure)
-            }
-        }
-    }
-
     async fn scale(&self, of: &ObjectRef, seen: &str, to: i32) -> Result<Answer, Failure> {
         let body = json!({
             "apiVersion": "autoscaling/v1",
@@ -252,21 +225,6 @@ impl<S: Site> Hand<'_, S> {
             return Err(Failure::new(Refusal::AnswerLost, "its pod was replaced meanwhile"));
         }
         Ok(accepted(None))
-    }
-
-    async fn remove_annotation(
-        &self,
-        of: &ObjectRef,
-        seen: &str,
-        key: &str,
-    ) -> Result<Answer, Failure> {
-        let mut metadata = self.exactly(of, seen);
-        if let Some(fields) = metadata.as_object_mut() {
-            fields.insert("annotations".to_owned(), json!({ key: null }));
-        }
-        let asked_at = self.uptime();
-        let answer = self.send(of, None, "", Ask::Merge(json!({ "metadata": metadata }))).await?;
-        Ok(self.done(of, answer, asked_at, String::new()))
     }
 
     async fn delete(

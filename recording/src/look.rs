@@ -192,7 +192,8 @@ fn body(action: &mut Action) -> Option<&mut Value> {
         | Action::Delete { .. }
         | Action::DeletePod { .. }
         | Action::Signal { .. }
-        | Action::RemoveAnnotation { .. } => None,
+        | Action::RemoveAnnotation { .. }
+        | Action::RemoveLeftovers { .. } => None,
     }
 }
 

@@ -39,6 +39,8 @@ pub enum Command {
     Explain(ExplainArgs),
     /// Copies recordings for others: environment values, code and what else may be secret become digests
     Redact(RedactArgs),
+    /// Says what would come of the apps of the operator in Python if this one started now, and does nothing
+    Takeover(TakeoverArgs),
     /// Prints the custom resource definitions
     Crds,
     /// Prints the version
@@ -255,6 +257,20 @@ pub struct ExplainArgs {
     /// Only what concerns this: an object as StatefulSet/orders-app, or a condition as Ready
     #[arg(long, value_name = "WHAT")]
     pub about: Option<String>,
+    /// How to print
+    #[arg(short, long, value_enum, default_value_t = TextOrJson::Text)]
+    pub output: TextOrJson,
+}
+
+/// What to look at before a takeover.
+#[derive(Clone, Debug, Args)]
+pub struct TakeoverArgs {
+    /// Say it only; a takeover itself needs no command: the operator does it when it runs
+    #[arg(long, required = true)]
+    pub dry_run: bool,
+    /// Which cluster.
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
     /// How to print
     #[arg(short, long, value_enum, default_value_t = TextOrJson::Text)]
     pub output: TextOrJson,

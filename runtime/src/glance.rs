@@ -1,11 +1,11 @@
-//! One look at a live cluster, without an operator at work: lists and watches, and nothing else.
+//! A look at a live cluster, without an operator at work: lists and watches, and nothing else.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use kaspr_core::{AppKey, ObjectKind, Settings, Snapshot, Unseen};
+use kaspr_core::{AppKey, ObjectKind, Settings, Snapshot};
 use kaspr_effects::Clock;
-use kaspr_engine::cache::Scope;
+use kaspr_engine::cache::{Listing, Scope};
 use kaspr_engine::look::{Known, Look};
 use kube::Client;
 use tokio::task::JoinSet;
@@ -42,8 +42,42 @@ pub async fn glance(
     settings: &Settings,
 ) -> Result<Snapshot, Silent> {
     let clock = ProcessClock::start();
-    let scope = Scope::Namespace(key.namespace.clone());
-    let watches = || ObjectKind::ALL.map(|kind| (kind, scope.clone()));
+    let scopes = [Scope::Namespace(key.namespace.clone())];
+    let cache = listed(client, &scopes, settings, clock).await?;
+    let look = Look::at(&cache.lock(), key);
+    Ok(look.snapshot(key, clock.now(), settings, Known::default()))
+}
+
+/// The same of every app in these scopes, by namespace and name.
+///
+/// # Errors
+/// If nothing is listed at all.
+pub async fn glance_at_all(
+    client: &Client,
+    scopes: &[Scope],
+    settings: &Settings,
+) -> Result<Vec<Snapshot>, Silent> {
+    let clock = ProcessClock::start();
+    let cache = listed(client, scopes, settings, clock).await?;
+    let keys = cache.lock().keys();
+    let looks = keys.into_iter().map(|key| {
+        let look = Look::at(&cache.lock(), &key);
+        look.snapshot(&key, clock.now(), settings, Known::default())
+    });
+    Ok(looks.collect())
+}
+
+/// Everything in these scopes, as it was listed.
+async fn listed(
+    client: &Client,
+    scopes: &[Scope],
+    settings: &Settings,
+    clock: ProcessClock,
+) -> Result<Arc<Cache>, Silent> {
+    let watches = || {
+        let of_kind = |kind| scopes.iter().map(move |scope| (kind, scope.clone()));
+        ObjectKind::ALL.into_iter().flat_map(of_kind)
+    };
     let quiet = Duration::from_millis(settings.settle_millis);
     let cache = Arc::new(Cache::new(watches(), quiet, clock));
     let stop = CancellationToken::new();
@@ -60,8 +94,12 @@ pub async fn glance(
     // What is not there in time may be the one kind that nobody can list.
     let _ = timeout(limits::FIRST_LISTS_WITHIN, settled.wait_for(|is| *is)).await;
     stop.cancel();
-    let is_known = |kind| cache.lock().unseen(kind, &key.namespace) != Some(Unseen::NotListed);
-    if !ObjectKind::ALL.into_iter().any(is_known) {
+    let is_known = {
+        let store = cache.lock();
+        let coverage = store.coverage();
+        watches().any(|(kind, scope)| coverage.listing(kind, &scope) != Listing::NotYet)
+    };
+    if !is_known {
         let mut why = "no answer came".to_owned();
         while let Some(fact) = failures.next().await {
             if let Fact::Watch(WatchFact {
@@ -73,6 +111,5 @@ pub async fn glance(
         }
         return Err(Silent { within: limits::FIRST_LISTS_WITHIN.as_secs(), why });
     }
-    let look = Look::at(&cache.lock(), key);
-    Ok(look.snapshot(key, clock.now(), settings, Known::default()))
+    Ok(cache)
 }

@@ -43,18 +43,20 @@ pub enum Deed {
     Delete,
     /// An annotation by which a person asked for something is taken away.
     Answer,
+    /// What the original's framework left on it is taken away.
+    Free,
 }
 
 /// What is done with objects of a kind. A kind that is not here does not compile.
 pub fn deeds(kind: ObjectKind) -> &'static [Deed] {
-    use Deed::{Answer, Confirm, Delete, Keep, Scale, TakeOwnership, Watch, WriteStatus};
+    use Deed::{Answer, Confirm, Delete, Free, Keep, Scale, TakeOwnership, Watch, WriteStatus};
     match kind {
-        ObjectKind::App => &[Watch, WriteStatus, Confirm, Answer],
+        ObjectKind::App => &[Watch, WriteStatus, Confirm, Answer, Free],
         ObjectKind::Agent
         | ObjectKind::Table
         | ObjectKind::WebView
         | ObjectKind::Task
-        | ObjectKind::Join => &[Watch, WriteStatus],
+        | ObjectKind::Join => &[Watch, WriteStatus, Free],
         ObjectKind::ServiceAccount | ObjectKind::Service => &[Watch, Keep, TakeOwnership],
         ObjectKind::ConfigMap | ObjectKind::Autoscaler => &[Watch, Keep, TakeOwnership, Delete],
         ObjectKind::StatefulSet => &[Watch, Keep, TakeOwnership, Scale],
@@ -74,6 +76,7 @@ impl Deed {
             Action::Delete { .. } | Action::DeletePod { .. } => Self::Delete,
             Action::Signal { .. } => return None,
             Action::RemoveAnnotation { .. } => Self::Answer,
+            Action::RemoveLeftovers { .. } => Self::Free,
         })
     }
 
@@ -90,7 +93,7 @@ impl Deed {
             Self::TakeOwnership => &[("get", ""), ("patch", "")],
             Self::Scale => &[("patch", "/scale")],
             Self::Delete => &[("delete", "")],
-            Self::Answer => &[("patch", "")],
+            Self::Answer | Self::Free => &[("patch", "")],
         }
     }
 }
@@ -148,7 +151,7 @@ mod tests {
         assert_eq!(deletes, ["configmaps", "pods", "horizontalpodautoscalers"]);
         let specs = |right: &&Right| right.group == "kaspr.io" && !right.resource.contains('/');
         let verbs: BTreeSet<&str> = rights.iter().filter(specs).map(|right| right.verb).collect();
-        // A patch takes away the annotation that asks for a rebalance.
+        // A patch takes away the annotation that asks for a rebalance, and what the original left.
         let expected = BTreeSet::from(["get", "list", "patch", "watch"]);
         assert_eq!(verbs, expected, "specs belong to people");
     }

@@ -35,4 +35,5 @@ mod metrics;
 mod old_definitions;
 mod recording;
 mod rights;
+mod takeover;
 mod token;

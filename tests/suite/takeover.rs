@@ -217,3 +217,121 @@ fn a_redacted_look_at_the_original_is_decided_as_before() {
         assert_eq!(verbs(&plan), verbs(&told));
     }
 }
+
+const FINALIZER: &str = "kopf.zalando.org/KopfFinalizerMarker";
+
+/// Whether anything of the original's framework is on an app or component.
+fn is_left(world: &World) -> bool {
+    let is_resource = |kind: ObjectKind| kind == ObjectKind::App || kind.is_component();
+    let resources = world.objects.iter().filter(|(of, _)| is_resource(of.kind));
+    resources.into_iter().any(|(_, object)| object["metadata"].to_string().contains("kopf"))
+}
+
+fn done(world: &World) -> Value {
+    let app = world.snapshot().app.present().unwrap().clone();
+    app["status"]["takeover"]["finished"].clone()
+}
+
+fn put_back(world: &mut World) {
+    let finalizer = json!({ "metadata": { "finalizers": [FINALIZER] } });
+    world.change(ObjectKind::App, "orders", &finalizer);
+}
+
+#[test]
+fn what_the_framework_left_goes_once_every_object_is_ours() {
+    let mut world = left(&shop(), &components());
+    assert!(is_left(&world));
+    let plans = world.settle();
+    assert!(!is_left(&world), "{:#?}", world.objects);
+    assert!(done(&world).is_string());
+    let app = world.snapshot().app.present().unwrap().clone();
+    assert_eq!(app["status"]["kopf"], Value::Null);
+    // Every field of the original is ours before its finalizer goes.
+    let steps: Vec<String> =
+        plans.iter().flat_map(|plan| &plan.steps).map(|step| step.action.id().0).collect();
+    let last = steps.iter().rposition(|step| step.starts_with("TakeOwnership")).unwrap();
+    let first = steps.iter().position(|step| step.starts_with("RemoveLeftovers")).unwrap();
+    assert!(last < first, "{steps:#?}");
+    for object in
+        ["StatefulSet shop/orders-app", "Service shop/orders-app", "ConfigMap shop/count-agent"]
+    {
+        assert!(steps.contains(&format!("TakeOwnership {object}")), "{object}\n{steps:#?}");
+    }
+}
+
+/// S of the issue: a finalizer that comes back stops all writes to that app, and says so.
+#[test]
+fn an_original_that_still_runs_stops_all_writes_to_its_app() {
+    let mut world = left(&shop(), &components());
+    world.settle();
+    put_back(&mut world);
+    world.change(
+        ObjectKind::App,
+        "orders",
+        &json!({ "spec": { "config": { "topicPartitions": 9 } } }),
+    );
+    world.change(ObjectKind::Service, "orders-app", &json!({ "spec": { "ports": [] } }));
+    for restart in [false, true] {
+        if restart {
+            world.restart();
+        }
+        let plans = world.settle();
+        let actions = plans.iter().flat_map(|plan| &plan.steps).map(|step| &step.action);
+        let written: Vec<_> = actions.map(|action| action.id().0).collect();
+        assert!(written.iter().all(|id| id == "PatchStatus KasprApp shop/orders"), "{written:?}");
+    }
+    for kind in ["Progressing", "Stalled"] {
+        assert_eq!(condition(&world, kind).unwrap()["reason"], "OriginalStillRunning");
+    }
+    // A person has stopped it, and says so.
+    world.change(ObjectKind::App, "orders", &json!({ "metadata": { "finalizers": [] } }));
+    assert_eq!(rolls(&world.settle()), 1);
+    assert_eq!(condition(&world, "Stalled"), None);
+}
+
+#[test]
+fn a_finalizer_that_comes_back_at_once_is_seen_too() {
+    let mut world = left(&shop(), &components());
+    for _ in 0..40 {
+        let plan = world.pass();
+        world.run_controllers();
+        world.elapse(1_000);
+        let removes =
+            |step: &kaspr_core::Step| step.action.id().0 == "RemoveLeftovers KasprApp shop/orders";
+        if plan.steps.iter().any(removes) {
+            put_back(&mut world);
+        }
+    }
+    assert_eq!(condition(&world, "Stalled").unwrap()["reason"], "OriginalStillRunning");
+}
+
+#[test]
+fn a_deletion_waits_for_no_finalizer_of_the_original() {
+    let deleted = json!({ "metadata": { "deletionTimestamp": "2030-03-17T17:46:40Z" } });
+    let mut world = left(&shop(), &components());
+    world.change(ObjectKind::App, "orders", &deleted);
+    world.settle();
+    assert!(!is_left(&world));
+
+    let mut world = left(&shop(), &components());
+    world.change(ObjectKind::Agent, "count", &deleted);
+    world.settle();
+    assert!(!is_left(&world));
+
+    // Of components whose app is gone, too.
+    let mut world = left(&shop(), &components());
+    world.remove(ObjectKind::App, "orders");
+    world.settle();
+    assert!(!is_left(&world));
+}
+
+#[test]
+fn finalizers_of_others_stay() {
+    let mut world = left(&shop(), &[]);
+    let finalizers =
+        json!({ "metadata": { "finalizers": ["a.example/x", FINALIZER, "b.example/y"] } });
+    world.change(ObjectKind::App, "orders", &finalizers);
+    world.settle();
+    let app = world.snapshot().app.present().unwrap().clone();
+    assert_eq!(app["metadata"]["finalizers"], json!(["a.example/x", "b.example/y"]));
+}

@@ -154,7 +154,9 @@ pub(super) fn generic(stated: &mut Vec<Stated>) {
     let rebalanced = find(CONDITION_REBALANCED);
     let stalled = progressing
         .iter()
-        .filter(|one| matches!(one.reason.as_str(), "InvalidSpec" | "NameConflict"))
+        .filter(|one| {
+            matches!(one.reason.as_str(), "InvalidSpec" | "NameConflict" | "OriginalStillRunning")
+        })
         .chain(rebalanced.iter().filter(|one| one.reason == "RebalanceStalled"))
         .next()
         .map(|one| Stated {

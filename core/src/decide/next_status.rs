@@ -17,15 +17,17 @@ use crate::reason::Reason;
 use crate::render;
 use crate::seen::Seen;
 use crate::status::memory::{self, Strikes};
-use crate::status::{Stated, field, lay_over, patch};
+use crate::status::{Stated, Takeover, field, lay_over, patch};
 use crate::time::Uptime;
 
 /// What the next status is made of.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(super) struct Next<'a> {
     /// The app, if its spec is valid.
     pub(super) app: Option<&'a App>,
     pub(super) rollout: &'a rollout::Memory,
+    /// What is remembered of the takeover.
+    pub(super) takeover: Option<Takeover>,
     pub(super) members: &'a members::Verdict,
     /// What its workers subscribe to, if that is to be told.
     pub(super) subscriptions: Option<&'a Subscriptions>,
@@ -75,6 +77,26 @@ pub(super) fn write(observed: &Observed<'_>, live: &LiveApp<'_>, next: &Next<'_>
     plan.steps.push(Step { stage: Stage::Status, action, because });
 }
 
+/// Adds the write of conditions alone: of an app that nothing else is written of.
+pub(super) fn write_conditions(
+    observed: &Observed<'_>,
+    live: &LiveApp<'_>,
+    stated: &[Stated],
+    plan: &mut Plan,
+) {
+    let old = &live.status;
+    let conditions = lay_over(&old.conditions, stated, live.meta.generation, &observed.now);
+    let status = patch(&old.raw, vec![("conditions", json!(conditions))]);
+    if status.is_empty() {
+        return;
+    }
+    let of = observed.object(ObjectKind::App, &live.meta.name);
+    plan.notices.extend(components::turned(&of, &live.meta.uid, &old.conditions, stated));
+    let seen = live.meta.resource_version.clone();
+    let action = Action::PatchStatus { of, seen, status: Value::Object(status) };
+    plan.steps.push(Step { stage: Stage::Status, action, because: Reason::StatusOutdated });
+}
+
 /// What the spec and its verdict say.
 fn of_spec(observed: &Observed<'_>, live: &LiveApp<'_>, next: &Next<'_>, fields: &mut Fields) {
     let old = &live.status;
@@ -90,6 +112,11 @@ fn of_spec(observed: &Observed<'_>, live: &LiveApp<'_>, next: &Next<'_>, fields:
     fields.of(!only_words).push(("conditions", json!(conditions)));
     fields.lazy.push(("template", field(&next.rollout.template)));
     // Meaning to roll out is urgent; that a rollout is through can wait for the next write.
+    fields.urgent.push(("takeover", field(&next.takeover)));
+    if next.takeover.is_some() {
+        // Progress of the original's framework.
+        fields.along.push(("kopf", Value::Null));
+    }
     let is_meant = next.rollout.rollout.is_some();
     fields.of(is_meant).push(("rollout", field(&next.rollout.rollout)));
 }

@@ -16,7 +16,7 @@ use crate::app::App;
 use crate::observed::{LiveApp, Observed};
 use crate::plan::{Stage, Step, Wait};
 use crate::policy::definitions::Tracked;
-use crate::policy::rollout;
+use crate::policy::{rollout, takeover};
 use crate::render::{self, Owner};
 
 /// What this policy concludes.
@@ -35,6 +35,8 @@ pub(super) struct Context<'a> {
     pub(super) tracked: &'a Tracked<'a>,
     pub(super) rollout: &'a rollout::Verdict,
     pub(super) owner: Owner,
+    /// Whether the original's fields are made ours in these passes.
+    pub(super) takes_over: bool,
 }
 
 /// Decides about every child of a valid app that is not paused.
@@ -46,7 +48,8 @@ pub(crate) fn decide(
     rollout: &rollout::Verdict,
 ) -> Verdict {
     let owner = render::owner_of(Kind::App, &observed.key.namespace, &live.meta);
-    let context = Context { observed, app, tracked, rollout, owner };
+    let takes_over = takeover::is_under_way(live);
+    let context = Context { observed, app, tracked, rollout, owner, takes_over };
     let mut verdict = Verdict::default();
     foundation(&context, &mut verdict);
     config_maps::definitions(&context, &mut verdict);

@@ -129,11 +129,12 @@ impl<'a> Members<'a> {
         }
     }
 
-    /// Whether their template mounts the file that a component comes in.
+    /// Whether their template mounts a file that a component comes in: its own, or that of all joins
+    /// and tables.
     fn mount(&self, item: &Item<'_>) -> bool {
         let joined = self.joined.filter(|(tracked, _)| tracked.is_joined(item));
-        let own = || self.mounted.contains(item.object_name().as_str());
-        joined.map_or_else(own, |(_, joins)| self.mounted.contains(joins))
+        self.mounted.contains(item.object_name().as_str())
+            || joined.is_some_and(|(_, joins)| self.mounted.contains(joins))
     }
 }
 

@@ -13,3 +13,4 @@ pub mod rebalance;
 pub mod rollout;
 pub(crate) mod roster;
 pub(crate) mod subscriptions;
+pub(crate) mod takeover;

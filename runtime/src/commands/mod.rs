@@ -10,14 +10,18 @@ pub mod replay;
 pub mod run;
 #[cfg(test)]
 mod sample;
+pub mod takeover;
 pub mod version;
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::process::ExitCode;
 
+use kaspr_engine::cache::Scope;
 use kaspr_recording::{Damage, ReadError};
 
-use crate::args::{Cli, Command};
+use crate::args::{self, Cli, ClusterArgs, Command};
+use crate::settings::Environment;
 
 /// Why a command ended without success; one sentence for people.
 #[derive(Debug, thiserror::Error)]
@@ -28,7 +32,7 @@ pub enum CommandError {
     /// Asked rightly and not possible. Exit code 1.
     #[error("{0}")]
     Failed(String),
-    /// Done, and decisions differ from those that were recorded. Exit code 3.
+    /// Done, and decisions differ from those that were recorded, or pods would be replaced. Exit code 3.
     #[error("{0}")]
     Differs(String),
 }
@@ -52,6 +56,7 @@ pub fn execute(cli: Cli) -> ExitCode {
         Command::Replay(args) => replay::execute(&args),
         Command::Explain(args) => explain::execute(&args),
         Command::Redact(args) => redact::execute(&args),
+        Command::Takeover(args) => takeover::execute(&args),
         Command::Crds => crds::execute(),
         Command::Version => version::execute(),
     };
@@ -71,6 +76,28 @@ fn in_runtime<T>(work: impl Future<Output = Result<T, CommandError>>) -> Result<
     // All that matters has ended in its order; what is left must not hold up the exit.
     runtime.shutdown_background();
     ended
+}
+
+/// What is looked at in a cluster.
+fn scopes(args: &ClusterArgs, environment: &Environment) -> Result<Vec<Scope>, CommandError> {
+    let mut names: BTreeSet<String> = args.namespace.iter().cloned().collect();
+    if let Some(own) = &environment.namespace {
+        if args.all_namespaces {
+            let text = "KOPF_RUN_NAMESPACE names a namespace and --all-namespaces all of them: \
+                        take one away";
+            return Err(CommandError::Usage(text.to_owned()));
+        }
+        let checked = args::namespace(own).map_err(|why| {
+            CommandError::Usage(format!(
+                "environment variable KOPF_RUN_NAMESPACE is \"{own}\": {why}"
+            ))
+        })?;
+        names.insert(checked);
+    }
+    if names.is_empty() {
+        return Ok(vec![Scope::All]);
+    }
+    Ok(names.into_iter().map(Scope::Namespace).collect())
 }
 
 /// Says what was done, to standard output.

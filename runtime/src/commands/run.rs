@@ -1,16 +1,14 @@
 //! `run`, the operator; and `record`, which only looks on.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::process;
 use std::time::Duration;
 
 use kaspr_core::Settings;
-use kaspr_engine::cache::Scope;
 use tracing_subscriber::EnvFilter;
 
 use super::CommandError;
-use crate::args::{self, ClusterArgs, LogArgs, MemberArgs, RecordArgs, RunArgs};
+use crate::args::{LogArgs, MemberArgs, RecordArgs, RunArgs};
 use crate::client;
 use crate::lease::LeaseSettings;
 use crate::limits::MEMBER_INTERVAL_MIN;
@@ -26,7 +24,7 @@ pub fn execute(args: &RunArgs) -> Result<(), CommandError> {
     let environment =
         settings::from_env().map_err(|error| CommandError::Usage(error.to_string()))?;
     log(&args.log)?;
-    let scopes = scopes(&args.cluster, &environment)?;
+    let scopes = super::scopes(&args.cluster, &environment)?;
     check_lease(args)?;
     super::in_runtime(async {
         let config = client::config(args.cluster.kubeconfig.as_deref())
@@ -65,7 +63,7 @@ pub fn record(args: &RecordArgs) -> Result<(), CommandError> {
         settings::from_env().map_err(|error| CommandError::Usage(error.to_string()))?;
     log(&args.log)?;
     let options = Options {
-        scopes: scopes(&args.cluster, &environment)?,
+        scopes: super::scopes(&args.cluster, &environment)?,
         settings: settings(&environment, args.settle),
         members: MemberOptions { round_within: environment.poll_timeout, by_name: false },
         workers: 1,
@@ -111,27 +109,6 @@ fn with_members(settings: Settings, args: &MemberArgs) -> Settings {
             .unwrap_or(u64::MAX),
         ..settings
     }
-}
-
-fn scopes(args: &ClusterArgs, environment: &Environment) -> Result<Vec<Scope>, CommandError> {
-    let mut names: BTreeSet<String> = args.namespace.iter().cloned().collect();
-    if let Some(own) = &environment.namespace {
-        if args.all_namespaces {
-            let text = "KOPF_RUN_NAMESPACE names a namespace and --all-namespaces all of them: \
-                        take one away";
-            return Err(CommandError::Usage(text.to_owned()));
-        }
-        let checked = args::namespace(own).map_err(|why| {
-            CommandError::Usage(format!(
-                "environment variable KOPF_RUN_NAMESPACE is \"{own}\": {why}"
-            ))
-        })?;
-        names.insert(checked);
-    }
-    if names.is_empty() {
-        return Ok(vec![Scope::All]);
-    }
-    Ok(names.into_iter().map(Scope::Namespace).collect())
 }
 
 fn check_lease(args: &RunArgs) -> Result<(), CommandError> {

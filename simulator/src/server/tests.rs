@@ -110,7 +110,11 @@ fn what_another_posted_stays_until_its_fields_are_moved() {
     let stays = rig.apply(MAP, "a", ours.clone());
     assert_eq!(stays.body["data"]["old"], "1", "A-15");
     let stays = rig.ask(MAP, "a", None, Ask::Get);
-    let managed = kaspr_core::ownership::taken(&stays.body["metadata"]["managedFields"], "we");
+    let managed = kaspr_core::ownership::taken(
+        &stays.body["metadata"]["managedFields"],
+        "we",
+        kaspr_core::action::Held::ByAnybody,
+    );
     let patch = json!([
         {"op": "test", "path": "/metadata/resourceVersion",
             "value": stays.body["metadata"]["resourceVersion"]},

@@ -4,7 +4,7 @@ use kaspr_crds::keys;
 use serde_json::Value;
 
 use super::{Context, Verdict};
-use crate::action::{Action, Manifest, Precondition};
+use crate::action::{Action, Held, Manifest, Precondition};
 use crate::backoff;
 use crate::drift;
 use crate::key::{ObjectKind, ObjectRef};
@@ -56,6 +56,10 @@ fn bring(context: &Context<'_>, wanted: Wanted<'_>, seen: Seen<&Child<'_>>, verd
                 wait(verdict, manifest.object, Reason::PredecessorLeaving, None);
             }
             Holder::Ours | Holder::Adoptable => {
+                // It moves the version that the apply rests on.
+                if let Some(action) = from_original(context, &manifest.object, child) {
+                    return act(verdict, stage, action, Reason::Adopted);
+                }
                 if let Some(because) = difference(observed, child, &manifest) {
                     if let Some(action) = ownership_first(observed, &manifest.object, child) {
                         act(verdict, stage, action, because.clone());
@@ -136,6 +140,24 @@ pub(super) fn ownership_first(
     (!is_tried).then(|| Action::TakeOwnership {
         of: object.clone(),
         seen: child.meta.resource_version.clone(),
+        held: Held::ByAnybody,
+    })
+}
+
+/// The move of what the original holds of an object, once for each process that takes its app over.
+fn from_original(context: &Context<'_>, object: &ObjectRef, child: &Child<'_>) -> Option<Action> {
+    if !context.takes_over {
+        return None;
+    }
+    let is_done = |verb: &str| {
+        let outcome = context.observed.outcomes.get(&Action::id_of(verb, object));
+        outcome.is_some_and(|outcome| matches!(outcome.answer, Answer::Done { .. }))
+    };
+    // What this process has made itself is its own already.
+    (!is_done("TakeOwnership") && !is_done("Create")).then(|| Action::TakeOwnership {
+        of: object.clone(),
+        seen: child.meta.resource_version.clone(),
+        held: Held::ByOriginal,
     })
 }
 

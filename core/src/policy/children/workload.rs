@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::child::{Wanted, act, ownership_first, settle, wait};
 use super::{Context, Verdict};
-use crate::action::{Action, Manifest, Precondition};
+use crate::action::{Action, Held, Manifest, Precondition};
 use crate::backoff;
 use crate::key::{ObjectKind, ObjectRef};
 use crate::observed::{Child, Holder, Observed, SetFacts};
@@ -120,7 +120,8 @@ fn roll(
     // What the original put into the template stays in it unless it becomes ours first.
     if rollout.is_adopted(facts) && !is_owned(observed, &object, set) {
         let (of, seen) = (object, set.meta.resource_version.clone());
-        act(verdict, Stage::Workload, Action::TakeOwnership { of, seen }, Reason::Adopted);
+        let action = Action::TakeOwnership { of, seen, held: Held::ByAnybody };
+        act(verdict, Stage::Workload, action, Reason::Adopted);
         return Err((Reason::OwnershipFirst, None));
     }
     let over = Precondition::Version {
@@ -135,8 +136,9 @@ fn roll(
 fn is_owned(observed: &Observed<'_>, object: &ObjectRef, set: &Child<'_>) -> bool {
     let taken = observed.outcomes.get(&Action::id_of("TakeOwnership", object));
     taken.is_some_and(|taken| {
-        matches!(&taken.answer, Answer::Done { generation, .. }
-            if *generation == Some(set.meta.generation))
+        taken.of == Held::ByAnybody.word()
+            && matches!(&taken.answer, Answer::Done { generation, .. }
+                if *generation == Some(set.meta.generation))
     })
 }
 

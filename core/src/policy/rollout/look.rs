@@ -14,7 +14,7 @@ use crate::limits;
 use crate::observed::{Child, LiveApp, Observed, SetFacts};
 use crate::plan::Wait;
 use crate::policy::children::is_answered;
-use crate::policy::definitions::Tracked;
+use crate::policy::definitions::{Item, Tracked};
 use crate::reason::Reason;
 use crate::render;
 use crate::seen::Seen;
@@ -35,7 +35,7 @@ pub(crate) fn decide(
     let fits = || {
         set.zip(facts.as_ref()).is_some_and(|(set, facts)| {
             facts.image == app.image
-                && mounts_all(set, tracked)
+                && unmounted(set, tracked).next().is_none()
                 && adoption::unhandled(observed, live, app, set).is_empty()
         })
     };
@@ -61,7 +61,7 @@ pub(crate) fn decide(
 }
 
 /// Why the template is not decided about at all, if it is not.
-fn why_kept(observed: &Observed<'_>, app: &App) -> Option<Reason> {
+pub(crate) fn why_kept(observed: &Observed<'_>, app: &App) -> Option<Reason> {
     if app.is_paused {
         return Some(Reason::Paused);
     }
@@ -80,15 +80,16 @@ fn why_kept(observed: &Observed<'_>, app: &App) -> Option<Reason> {
     }
 }
 
-/// Whether a live template mounts every tracked definition. Joins wait for the next rollout: the
+/// The tracked definitions that a live template does not mount. Joins wait for the next rollout: the
 /// original never mounted one, and no pod is restarted for that alone.
-fn mounts_all(set: &Child<'_>, tracked: &Tracked<'_>) -> bool {
+pub(crate) fn unmounted<'a>(
+    set: &'a Child<'_>,
+    tracked: &'a Tracked<'_>,
+) -> impl Iterator<Item = String> + 'a {
     let mounted = set.config_maps();
-    tracked
-        .items
-        .iter()
-        .filter(|item| item.kind != Kind::Join && item.mounted().is_some())
-        .all(|item| mounted.contains(item.object_name().as_str()))
+    let wanted =
+        tracked.items.iter().filter(|item| item.kind != Kind::Join && item.mounted().is_some());
+    wanted.map(Item::object_name).filter(move |name| !mounted.contains(name.as_str()))
 }
 
 /// The first field of the live template that differs from the template of now, unless the server
@@ -113,8 +114,7 @@ pub(crate) fn pending(
     tracked: &Tracked<'_>,
     verdict: &Verdict,
 ) -> Vec<String> {
-    let Some(set) = observed.own_set().filter(|_| verdict.is_settled()) else { return Vec::new() };
-    if is_answered(observed, set) {
+    if !verdict.is_settled() {
         return Vec::new();
     }
     let is_digest = |path: &str| {
