@@ -88,6 +88,7 @@ pub(crate) fn of_valid(
 ) -> Vec<Stated> {
     let mut stated = of_objects(observed, live, verdicts);
     stated.extend(own::pending(verdicts.pending));
+    stated.extend(own::resizing(observed));
     of_members_too(observed, verdicts.members, &mut stated);
     stated
 }

@@ -15,7 +15,9 @@ use crate::limits;
 use crate::observed::{LiveApp, Observed};
 use crate::outcome::{Answer, Refusal};
 use crate::plan::{Plan, Stage, Step, Wait};
-use crate::policy::{children, components, definitions, orphans, rollout, subscriptions, takeover};
+use crate::policy::{
+    children, components, definitions, orphans, rollout, storage, subscriptions, takeover,
+};
 use crate::reason::Reason;
 use crate::seen::{Seen, Unseen};
 use crate::snapshot::Snapshot;
@@ -30,10 +32,15 @@ pub fn decide(snapshot: &Snapshot) -> Plan {
         Seen::Present(live) if takeover::is_back(live) => beside_the_original(&observed, live),
         Seen::Present(live) if live.meta.is_deleting => leaving(&observed, live),
         Seen::Present(live) => match &live.parsed.result {
-            Ok(app) => match definitions::volumes_taken(&observed, app) {
-                taken if taken.is_empty() => with_app(&observed, live, app),
-                taken => with_invalid_app(&observed, live, &taken),
-            },
+            Ok(app) => {
+                let mut problems = definitions::volumes_taken(&observed, app);
+                problems.extend(storage::shrunk(&observed, live, app));
+                if problems.is_empty() {
+                    with_app(&observed, live, app)
+                } else {
+                    with_invalid_app(&observed, live, &problems)
+                }
+            }
             Err(problems) => with_invalid_app(&observed, live, problems),
         },
     };

@@ -55,11 +55,13 @@ pub enum ObjectKind {
     StatefulSet,
     Autoscaler,
     Pod,
+    /// A claim of storage: of a member's tables, or of packages.
+    Claim,
 }
 
 impl ObjectKind {
     /// All kinds, in a fixed order.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::App,
         Self::Agent,
         Self::Table,
@@ -72,6 +74,7 @@ impl ObjectKind {
         Self::StatefulSet,
         Self::Autoscaler,
         Self::Pod,
+        Self::Claim,
     ];
 
     /// The kinds of components.
@@ -84,7 +87,7 @@ impl ObjectKind {
             Self::App | Self::Agent | Self::Table | Self::WebView | Self::Task | Self::Join => {
                 "kaspr.io"
             }
-            Self::ServiceAccount | Self::ConfigMap | Self::Service | Self::Pod => "",
+            Self::ServiceAccount | Self::ConfigMap | Self::Service | Self::Pod | Self::Claim => "",
             Self::StatefulSet => "apps",
             Self::Autoscaler => "autoscaling",
         }
@@ -100,7 +103,8 @@ impl ObjectKind {
             | Self::ConfigMap
             | Self::Service
             | Self::StatefulSet
-            | Self::Pod => "v1",
+            | Self::Pod
+            | Self::Claim => "v1",
             Self::Autoscaler => "v2",
         }
     }
@@ -129,6 +133,7 @@ impl ObjectKind {
             Self::StatefulSet => "StatefulSet",
             Self::Autoscaler => "HorizontalPodAutoscaler",
             Self::Pod => "Pod",
+            Self::Claim => "PersistentVolumeClaim",
         }
     }
 
@@ -147,6 +152,7 @@ impl ObjectKind {
             Self::StatefulSet => "statefulsets",
             Self::Autoscaler => "horizontalpodautoscalers",
             Self::Pod => "pods",
+            Self::Claim => "persistentvolumeclaims",
         }
     }
 

@@ -31,6 +31,7 @@ pub mod observed;
 pub mod original;
 pub mod outcome;
 pub mod ownership;
+pub mod packages;
 pub mod plan;
 pub mod policy;
 pub mod poll;

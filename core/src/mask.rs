@@ -51,16 +51,25 @@ pub fn is_mask(text: &str) -> bool {
 /// definition is that file; on an app with joins, that of the file with all joins and tables.
 pub const REDACTED: &str = "kaspr.io/redacted";
 
+/// On an app of a redacted look that installs packages: their hash, which is over their texts.
+pub const REDACTED_PACKAGES: &str = "kaspr.io/redacted-packages";
+
 /// Marks the app and the components of a look, before they are masked, and a `StatefulSet` of the
 /// original: whether its pods run what is wanted.
 pub fn mark(snapshot: &mut Snapshot) {
     let told = adoption::told(snapshot);
     if let (Seen::Present(set), Some(told)) = (&mut snapshot.children.stateful_set, told) {
-        annotate(set, told.to_owned());
+        annotate(set, REDACTED, told.to_owned());
     }
-    let joined = definitions::joined_text(&Observed::of(snapshot));
+    let (joined, told) = {
+        let observed = Observed::of(snapshot);
+        (definitions::joined_text(&observed), packages_told(&observed))
+    };
     if let Seen::Present(app) = &mut snapshot.app {
-        annotate(app, joined.map_or("true".to_owned(), |file| text(&file)));
+        if let Some(told) = told {
+            annotate(app, REDACTED_PACKAGES, told);
+        }
+        annotate(app, REDACTED, joined.map_or("true".to_owned(), |file| text(&file)));
     }
     let ComponentFacts { agents, tables, web_views, tasks, joins } = &mut snapshot.components;
     let lists = [
@@ -74,12 +83,25 @@ pub fn mark(snapshot: &mut Snapshot) {
         let Seen::Present(list) = list else { continue };
         for object in list {
             let valid = component::parse(kind, object).result;
-            annotate(object, valid.map_or("true".to_owned(), |valid| text(&valid.text)));
+            annotate(object, REDACTED, valid.map_or("true".to_owned(), |valid| text(&valid.text)));
         }
     }
 }
 
-fn annotate(object: &mut Value, value: String) {
+/// What is known of the packages of an app without texts: their hash, and the mask of what the
+/// program that installs them is told.
+pub(crate) fn packages(meta: &Meta) -> Option<(&str, &str)> {
+    meta.annotations.get(REDACTED_PACKAGES)?.split_once(' ')
+}
+
+/// The hash of an app's packages, and the mask of what is told of them.
+fn packages_told(observed: &Observed<'_>) -> Option<String> {
+    let app = observed.app.present()?.parsed.result.as_ref().ok()?;
+    let packages = app.packages.as_ref()?;
+    Some(format!("{} {}", packages.hash, text(&packages.install(&observed.names.base))))
+}
+
+fn annotate(object: &mut Value, key: &str, value: String) {
     let metadata = object.get_mut("metadata").and_then(Value::as_object_mut);
     let annotations = metadata.map(|metadata| metadata.entry("annotations"));
     let Some(annotations) = annotations else { return };
@@ -88,7 +110,7 @@ fn annotate(object: &mut Value, value: String) {
         *annotations = Value::Object(Map::new());
     }
     if let Some(annotations) = annotations.as_object_mut() {
-        annotations.insert(REDACTED.to_owned(), Value::String(value));
+        annotations.insert(key.to_owned(), Value::String(value));
     }
 }
 

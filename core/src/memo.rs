@@ -56,6 +56,7 @@ fn case(snapshot: &Snapshot) -> Option<String> {
         &components.joins,
         &children.config_maps,
         &children.pods,
+        &children.claims,
     ] {
         all(list, &mut text)?;
     }

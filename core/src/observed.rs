@@ -101,6 +101,7 @@ pub struct Children<'a> {
     pub stateful_set: Seen<Child<'a>>,
     pub autoscaler: Seen<Child<'a>>,
     pub config_maps: Seen<Vec<Child<'a>>>,
+    pub claims: Seen<Vec<Child<'a>>>,
     /// Where each of them stands, by name.
     places: BTreeMap<&'a str, usize>,
 }
@@ -258,16 +259,17 @@ impl<'a> Children<'a> {
     fn of(snapshot: &'a Snapshot) -> Self {
         let facts = &snapshot.children;
         let child = |seen: &'a Seen<Value>| seen.as_ref().map(Child::of);
+        let all = |seen: &'a Seen<Vec<Value>>| {
+            seen.as_ref().map(|objects| objects.iter().map(Child::of).collect())
+        };
         Self {
             service_account: child(&facts.service_account),
             api_service: child(&facts.api_service),
             headless_service: child(&facts.headless_service),
             stateful_set: child(&facts.stateful_set),
             autoscaler: child(&facts.autoscaler),
-            config_maps: facts
-                .config_maps
-                .as_ref()
-                .map(|maps| maps.iter().map(Child::of).collect()),
+            config_maps: all(&facts.config_maps),
+            claims: all(&facts.claims),
             places: places(facts.config_maps.present().map(Vec::as_slice).unwrap_or_default()),
         }
     }

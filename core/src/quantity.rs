@@ -67,6 +67,17 @@ impl Quantity {
         }
     }
 
+    /// The amount in whole units, rounded towards zero; none where that is too much for the type.
+    pub fn to_i64(&self) -> Option<i64> {
+        let power = 10i128.checked_pow(self.exponent.unsigned_abs())?;
+        let whole = if self.exponent < 0 {
+            self.mantissa.checked_div(power)?
+        } else {
+            self.mantissa.checked_mul(power)?
+        };
+        i64::try_from(whole).ok()
+    }
+
     /// Whether it is below zero.
     pub fn is_negative(&self) -> bool {
         self.mantissa < 0
@@ -125,6 +136,16 @@ mod tests {
         check("1e3", Ordering::Equal, "1k");
         check("1E", Ordering::Equal, "1000P");
         check("1.0", Ordering::Equal, "1");
+    }
+
+    #[test]
+    fn an_amount_has_whole_units() {
+        let whole = |text| Quantity::parse(text).unwrap().to_i64();
+        assert_eq!(
+            (whole("1Gi"), whole("1500m"), whole("2e3")),
+            (Some(1 << 30), Some(1), Some(2000))
+        );
+        assert_eq!(whole("99E"), None);
     }
 
     #[test]

@@ -30,6 +30,8 @@ pub enum Reason {
     TemplateDrift,
     /// The wanted number of members left 0.
     LeftZero,
+    /// A claim asks for less than the spec wants.
+    StorageGrows,
     /// Nothing wants the object any more.
     NoLongerWanted,
     /// The status does not say what is the case.
@@ -152,6 +154,7 @@ impl Reason {
             Self::TemplateChanged => "TemplateChanged",
             Self::TemplateDrift => "TemplateDrift",
             Self::LeftZero => "LeftZero",
+            Self::StorageGrows => "StorageGrows",
             Self::NoLongerWanted => "NoLongerWanted",
             Self::StatusOutdated => "StatusOutdated",
             Self::ConfirmFirst => "ConfirmFirst",
@@ -219,6 +222,7 @@ impl fmt::Display for Reason {
             Self::TakenOver => f.write_str("every object is ours, so what the original left goes"),
             Self::TemplateChanged => f.write_str("what the template is made of changed"),
             Self::TemplateDrift => f.write_str("somebody else changed the template"),
+            Self::StorageGrows => f.write_str("it asks for less storage than the spec wants"),
             Self::LeftZero => f.write_str("members are wanted again"),
             Self::NoLongerWanted => f.write_str("nothing wants it any more"),
             Self::StatusOutdated => f.write_str("the status does not say what is the case"),

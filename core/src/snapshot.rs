@@ -107,6 +107,7 @@ impl Snapshot {
                 autoscaler: Seen::Absent,
                 config_maps: none(),
                 pods: none(),
+                claims: none(),
             },
             polls: Polls::new(),
             marks: Marks::new(),
@@ -166,4 +167,6 @@ pub struct ChildFacts {
     pub config_maps: Seen<Vec<Value>>,
     /// Every pod with the labels of this app's members, sorted by name.
     pub pods: Seen<Vec<Value>>,
+    /// Every PersistentVolumeClaim with the labels of this app's members, sorted by name.
+    pub claims: Seen<Vec<Value>>,
 }

@@ -25,6 +25,8 @@ pub struct AppStatus {
     pub template: Option<Template>,
     /// The template that is meant to come: the intent.
     pub rollout: Option<Rollout>,
+    /// The size that the members' claims were last asked to have.
+    pub storage_size: Option<String>,
     /// What is remembered of the takeover from the original.
     pub takeover: Option<Takeover>,
     /// The members as they were told last, those that can be read.
@@ -92,6 +94,7 @@ impl AppStatus {
             default_version: raw.get("defaultVersion").and_then(Value::as_str).map(str::to_owned),
             template: read(raw.get("template")),
             rollout: read(raw.get("rollout")),
+            storage_size: read(raw.get("storageSize")),
             takeover: read(raw.get("takeover")),
             members: memory::items(raw.get("members")),
             memory: memory::Memory::of(&raw),
@@ -142,11 +145,12 @@ impl Stated {
 }
 
 /// Conditions of ours that are taken away when they are not stated.
-const ONLY_WHILE_STATED: [&str; 4] = [
+const ONLY_WHILE_STATED: [&str; 5] = [
     keys::CONDITION_RECONCILING,
     keys::CONDITION_STALLED,
     keys::CONDITION_MEMBERS_HEALTHY,
     keys::CONDITION_ROLLOUT_PENDING,
+    keys::CONDITION_STORAGE_RESIZING,
 ];
 
 /// Lays the stated conditions over the old ones.

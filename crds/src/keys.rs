@@ -82,6 +82,8 @@ pub const CONDITION_REBALANCED: &str = "Rebalanced";
 /// Condition type: the pods' template stands although this operator would render another one. There
 /// only while that is so; the next rollout brings what it names.
 pub const CONDITION_ROLLOUT_PENDING: &str = "RolloutPending";
+/// Condition type: claims of members have not got yet what they ask for. There only while that is so.
+pub const CONDITION_STORAGE_RESIZING: &str = "StorageResizing";
 /// Condition type for generic tools: there only while `Progressing` is true.
 pub const CONDITION_RECONCILING: &str = "Reconciling";
 /// Condition type for generic tools: there only while a person has to act.

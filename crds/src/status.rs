@@ -73,6 +73,10 @@ pub struct KasprAppStatus {
     /// A change of the pod template that is intended or under way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollout: Option<RolloutStatus>,
+    /// Size that the members' claims were last asked to have; it never shrinks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = bounds::AMOUNT))]
+    pub storage_size: Option<String>,
     /// How far the takeover from the operator in Python is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub takeover: Option<TakeoverStatus>,

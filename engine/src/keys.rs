@@ -14,7 +14,7 @@ pub const MANAGED_BY_LABEL: &str = "app.kubernetes.io/managed-by";
 /// Its value.
 pub const MANAGED_BY: &str = "kaspr-operator";
 
-/// What the pods of members carry: the kind of what they were made for.
+/// What the pods and claims of members carry: the kind of what they were made for.
 const KIND_LABEL: &str = "kaspr.io/kind";
 /// What they carry besides: the name of their app.
 const CLUSTER_LABEL: &str = "kaspr.io/cluster";
@@ -57,7 +57,8 @@ fn suffixes(kind: ObjectKind) -> &'static [&'static str] {
         | ObjectKind::WebView
         | ObjectKind::Task
         | ObjectKind::Join
-        | ObjectKind::Pod => &[],
+        | ObjectKind::Pod
+        | ObjectKind::Claim => &[],
     }
 }
 
@@ -75,7 +76,8 @@ pub fn definition_name(kind: ObjectKind, component: &str) -> Option<String> {
         | ObjectKind::Service
         | ObjectKind::StatefulSet
         | ObjectKind::Autoscaler
-        | ObjectKind::Pod => return None,
+        | ObjectKind::Pod
+        | ObjectKind::Claim => return None,
     };
     Some(format!("{component}-{suffix}"))
 }
@@ -94,7 +96,7 @@ pub fn keys_of(kind: ObjectKind, body: &Value) -> BTreeSet<AppKey> {
     if kind == ObjectKind::App {
         return [key(name)].into();
     }
-    if kind == ObjectKind::Pod {
+    if matches!(kind, ObjectKind::Pod | ObjectKind::Claim) {
         let app = object::label(body, CLUSTER_LABEL).unwrap_or_default();
         return [key(app)].into();
     }
@@ -143,7 +145,7 @@ fn selected(kind: ObjectKind) -> Option<(&'static str, &'static str)> {
         ObjectKind::ServiceAccount | ObjectKind::ConfigMap | ObjectKind::Service => {
             Some((MANAGED_BY_LABEL, MANAGED_BY))
         }
-        ObjectKind::Pod => Some((KIND_LABEL, ObjectKind::App.kind())),
+        ObjectKind::Pod | ObjectKind::Claim => Some((KIND_LABEL, ObjectKind::App.kind())),
         ObjectKind::App
         | ObjectKind::Agent
         | ObjectKind::Table

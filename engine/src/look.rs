@@ -33,6 +33,7 @@ pub struct Look {
     autoscaler: Text,
     config_maps: Texts,
     pods: Texts,
+    claims: Texts,
 }
 
 /// What a process knows beside its cache, as far as it concerns one key.
@@ -66,6 +67,7 @@ impl Look {
             autoscaler: one(ObjectKind::Autoscaler, &names.autoscaler),
             config_maps: config_maps(store, key, &names),
             pods: all(store, key, ObjectKind::Pod, store.names(key, ObjectKind::Pod)),
+            claims: all(store, key, ObjectKind::Claim, store.names(key, ObjectKind::Claim)),
         }
     }
 
@@ -96,6 +98,7 @@ impl Look {
                 autoscaler: parse_one(self.autoscaler),
                 config_maps: parse_all(self.config_maps),
                 pods: parse_all(self.pods),
+                claims: parse_all(self.claims),
             },
             polls: known.polls,
             marks: Marks::new(),
@@ -194,6 +197,7 @@ mod tests {
     #[test]
     fn each_object_is_found_in_its_role_and_lists_are_sorted() {
         let ours = json!({MANAGED_BY_LABEL: MANAGED_BY, APP_LABEL: "a"});
+        let members = json!({"kaspr.io/kind": "KasprApp", "kaspr.io/cluster": "a"});
         let store = store(vec![
             (ObjectKind::App, object("a", &json!({}))),
             (ObjectKind::Agent, object("y", &json!({APP_LABEL: "a"}))),
@@ -202,6 +206,8 @@ mod tests {
             (ObjectKind::Service, object("a-app-api", &ours)),
             (ObjectKind::ConfigMap, object("x-agent", &ours)),
             (ObjectKind::ConfigMap, object("a-app-config", &ours)),
+            (ObjectKind::Claim, object("a-app-pv-a-app-0", &members)),
+            (ObjectKind::Pod, object("a-app-0", &members)),
         ]);
         let snapshot = snapshot(&store, "a");
         assert!(snapshot.app.present().is_some());
@@ -210,6 +216,8 @@ mod tests {
         assert!(snapshot.children.api_service.present().is_some());
         assert!(snapshot.children.headless_service.is_absent());
         assert_eq!(names(&snapshot.children.config_maps), ["a-app-config", "x-agent"]);
+        assert_eq!(names(&snapshot.children.claims), ["a-app-pv-a-app-0"]);
+        assert_eq!(names(&snapshot.children.pods), ["a-app-0"]);
     }
 
     #[test]

@@ -81,6 +81,7 @@ pub fn drop_unread(body: &mut Value) {
     annotations.remove(LAST_APPLIED);
     // It has a meaning in recordings alone: nobody's spec is taken for a redacted one.
     annotations.remove(mask::REDACTED);
+    annotations.remove(mask::REDACTED_PACKAGES);
     if annotations.is_empty() {
         metadata.remove("annotations");
     }

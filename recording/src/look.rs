@@ -157,6 +157,7 @@ pub(crate) fn objects(snapshot: &mut Snapshot) -> Vec<&mut Value> {
                 autoscaler,
                 config_maps,
                 pods,
+                claims,
             },
         polls: _,
         marks: _,
@@ -166,7 +167,7 @@ pub(crate) fn objects(snapshot: &mut Snapshot) -> Vec<&mut Value> {
     let mut places = Vec::new();
     let single = [app, service_account, api_service, headless_service, stateful_set, autoscaler];
     places.extend(single.into_iter().filter_map(present));
-    let several = [agents, tables, web_views, tasks, joins, config_maps, pods];
+    let several = [agents, tables, web_views, tasks, joins, config_maps, pods, claims];
     places.extend(several.into_iter().filter_map(present).flatten());
     for outcome in outcomes.values_mut() {
         match &mut outcome.answer {

@@ -58,7 +58,9 @@ pub fn deeds(kind: ObjectKind) -> &'static [Deed] {
         | ObjectKind::Task
         | ObjectKind::Join => &[Watch, WriteStatus, Free],
         ObjectKind::ServiceAccount | ObjectKind::Service => &[Watch, Keep, TakeOwnership],
-        ObjectKind::ConfigMap | ObjectKind::Autoscaler => &[Watch, Keep, TakeOwnership, Delete],
+        ObjectKind::ConfigMap | ObjectKind::Autoscaler | ObjectKind::Claim => {
+            &[Watch, Keep, TakeOwnership, Delete]
+        }
         ObjectKind::StatefulSet => &[Watch, Keep, TakeOwnership, Scale],
         ObjectKind::Pod => &[Watch, Delete],
     }
@@ -143,12 +145,15 @@ mod tests {
         let rights: BTreeSet<Right> = where_apps_are().into_iter().chain(at_home()).collect();
         let verbs: BTreeSet<&str> = rights.iter().map(|right| right.verb).collect();
         assert_eq!(verbs, BTreeSet::from(["create", "delete", "get", "list", "patch", "watch"]));
-        for absent in ["secrets", "pods/exec", "pods/log", "persistentvolumeclaims", "namespaces"] {
+        for absent in ["secrets", "pods/exec", "pods/log", "namespaces"] {
             assert!(rights.iter().all(|right| right.resource != absent), "{absent}");
         }
         let deletes = rights.iter().filter(|right| right.verb == "delete");
         let deletes: Vec<&str> = deletes.map(|right| right.resource.as_str()).collect();
-        assert_eq!(deletes, ["configmaps", "pods", "horizontalpodautoscalers"]);
+        assert_eq!(
+            deletes,
+            ["configmaps", "persistentvolumeclaims", "pods", "horizontalpodautoscalers"]
+        );
         let specs = |right: &&Right| right.group == "kaspr.io" && !right.resource.contains('/');
         let verbs: BTreeSet<&str> = rights.iter().filter(specs).map(|right| right.verb).collect();
         // A patch takes away the annotation that asks for a rebalance, and what the original left.

@@ -221,7 +221,7 @@ fn news(server: &Server, first: u64) -> Vec<u64> {
             let sides = [&change.before, &change.after];
             sides.into_iter().flatten().any(|object| keys::is_selected(kind, object))
         }
-        _ => false,
+        Resource::Revision => false,
     };
     server.since(first).iter().filter(is_heard).map(|change| change.version).collect()
 }

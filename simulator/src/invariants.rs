@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use kaspr_core::ObjectKind;
+use kaspr_core::quantity::Quantity;
 use serde_json::Value;
 
 use crate::cluster::{Cluster, OPERATOR};
@@ -85,7 +86,10 @@ impl Watchman {
         if is_pod {
             return Ok(());
         }
-        if matches!(resource, Resource::Claim | Resource::Revision) || *resource == Resource::POD {
+        if *resource == Resource::CLAIM && is_growth(change) {
+            return Ok(());
+        }
+        if *resource == Resource::Revision || [Resource::POD, Resource::CLAIM].contains(resource) {
             return violated(format!("the operator wrote {}", title()));
         }
         let Some(before) = change.before.as_ref().filter(|_| !resource.is_custom()) else {
@@ -152,6 +156,21 @@ fn no_definition_before_its_pods(cluster: &Cluster, change: &Change) -> Result<(
         }
     }
     Ok(())
+}
+
+/// Whether a change of a claim asks for more storage, and changes nothing else of its spec.
+fn is_growth(change: &Change) -> bool {
+    let (Some(before), Some(after)) = (&change.before, &change.after) else { return false };
+    let asked = |claim: &Value| {
+        let asked = claim["spec"]["resources"]["requests"]["storage"].as_str();
+        asked.and_then(Quantity::parse)
+    };
+    let without = |claim: &Value| {
+        let mut spec = claim["spec"].clone();
+        spec["resources"]["requests"]["storage"] = Value::Null;
+        spec
+    };
+    asked(before) <= asked(after) && without(before) == without(after)
 }
 
 /// Whether the app whose object this is still stands.

@@ -35,5 +35,6 @@ mod metrics;
 mod old_definitions;
 mod recording;
 mod rights;
+mod storage;
 mod takeover;
 mod token;

@@ -37,6 +37,7 @@ fn left(app: &Value, components: &[Value]) -> World {
 fn shop() -> Value {
     app(json!({ "replicas": 3, "storage": { "type": "persistent-claim", "size": "1Gi" },
         "config": { "topicPartitions": 6, "stream_wait_empty": false },
+        "pythonPackages": { "packages": ["six==1.16.0"], "cache": { "enabled": true } },
         "template": { "kasprContainer": { "env": [
             { "name": "TWICE", "value": "1" }, { "name": "TWICE", "value": "2" },
         ] } } }))
@@ -133,7 +134,14 @@ fn components_that_came_and_went_meanwhile_are_mounted_and_unmounted() {
 #[test]
 fn a_template_that_is_behind_its_definitions_is_brought_up_to_them() {
     // The original writes the definition first, and the template up to ten seconds later.
-    let variables = ["CONFIG_HASH", "AGENTS_HASH", "WEBVIEWS_HASH", "TABLES_HASH", "TASKS_HASH"];
+    let variables = [
+        "CONFIG_HASH",
+        "AGENTS_HASH",
+        "WEBVIEWS_HASH",
+        "TABLES_HASH",
+        "TASKS_HASH",
+        "PACKAGES_HASH",
+    ];
     for name in variables {
         check(|world| set_variable(world, name, "0000000000000000"), 1);
     }

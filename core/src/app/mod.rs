@@ -5,6 +5,9 @@ pub mod image;
 pub mod pod;
 mod python;
 pub mod security;
+mod volume;
+
+use std::collections::BTreeSet;
 
 use kaspr_crds::{KasprAppSpec, Kind, StorageType, keys};
 use serde_json::{Value, json};
@@ -15,6 +18,7 @@ use self::security::Security;
 use crate::invalid::{self, Invalid};
 use crate::mask;
 use crate::meta::Meta;
+use crate::packages::{Packages, Wanted};
 use crate::quantity::Quantity;
 use crate::schema;
 use crate::settings::Settings;
@@ -37,6 +41,8 @@ pub struct App {
     pub config: Config,
     /// What the user adds to the pod: cleaned lists of environment, volumes and mounts.
     pub pod: PodParts,
+    /// The Python packages that are installed before a worker starts.
+    pub packages: Option<Packages>,
     /// Whether members keep their place in the consumer group over restarts.
     pub is_static: bool,
     /// Whether a person has paused the operator for this app.
@@ -113,7 +119,6 @@ impl App {
         check_servers(&spec.bootstrap_servers, problems);
         check_image(spec.image.as_deref(), problems);
         check_storage(&spec, problems);
-        check_packages(&spec, problems);
         let config = Config::parse(spec.config.as_ref(), problems);
         let image = image::resolve(
             spec.image.as_deref(),
@@ -126,6 +131,20 @@ impl App {
             String::new()
         });
         let pod = PodParts::parse(&meta.name, &spec, &config, problems);
+        let mut odd = Vec::new();
+        let declared = pod.installer.env.iter().filter_map(|one| one.get("name")?.as_str());
+        let declared: BTreeSet<String> = declared.map(str::to_owned).collect();
+        let packages = spec.python_packages.as_ref().map(|packages| {
+            let wanted = Wanted {
+                spec: packages,
+                image: &image,
+                declared: &declared,
+                masked: mask::packages(meta),
+            };
+            Packages::parse(&wanted, problems, &mut odd)
+        });
+        let mut pod = pod;
+        pod.odd.extend(odd);
         let login = security::Login {
             spec: &spec.authentication,
             is_tls: spec.tls.is_some(),
@@ -137,6 +156,7 @@ impl App {
             image,
             security,
             pod,
+            packages,
             config,
             is_static: !meta.says_true(keys::ANNOTATION_NO_STATIC_MEMBERSHIP),
             is_paused: meta.says_true(keys::ANNOTATION_PAUSE),
@@ -157,6 +177,12 @@ impl App {
             .is_some_and(|storage| storage.kind == StorageType::PersistentClaim)
     }
 
+    /// The size of a member's claim, as it is written and as an amount; none where none is wanted.
+    pub fn claim_size(&self) -> Option<(&str, Quantity)> {
+        let size = self.spec.storage.as_ref().filter(|_| self.wants_claim())?.size.as_deref()?;
+        Some((size, Quantity::parse(size)?))
+    }
+
     /// The digest of what the app puts into the pod template: equal digests, equal templates, by
     /// whichever build they are rendered. Over masked values, as every digest.
     pub fn template_inputs(&self) -> String {
@@ -167,6 +193,12 @@ impl App {
         spec.storage = None;
         spec.liveness_probe = None;
         spec.readiness_probe = None;
+        let packages = spec.python_packages.as_mut();
+        if let Some(cache) = packages.and_then(|packages| packages.cache.as_mut()) {
+            cache.size = None;
+            cache.storage_class = None;
+            cache.delete_claim = None;
+        }
         if let Some(template) = &mut spec.template {
             template.service = None;
             template.service_account = None;
@@ -329,15 +361,5 @@ fn check_storage(spec: &KasprAppSpec, problems: &mut Vec<Invalid>) {
             "add the size of each member's claim, as 10Gi",
         )),
         None => {}
-    }
-}
-
-fn check_packages(spec: &KasprAppSpec, problems: &mut Vec<Invalid>) {
-    if spec.python_packages.is_some() {
-        problems.push(Invalid::new(
-            "spec.pythonPackages",
-            "this version does not install packages",
-            "put the packages into an image and name it in spec.image",
-        ));
     }
 }

@@ -9,10 +9,11 @@ use kaspr_crds::{ContainerTemplate, KasprAppSpec, Kind, Raw};
 use serde_json::{Map, Value};
 
 use super::config::Config;
-use super::is_dns_label;
+use super::{is_dns_label, volume};
 use crate::invalid::Invalid;
+use crate::packages::ROOT;
 use crate::quantity::Quantity;
-use crate::render::Names;
+use crate::render::{BUCKET_KEY_VOLUME, Names};
 
 /// The user's additions to the pod, each list without duplicates.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -26,9 +27,26 @@ pub struct PodParts {
     pub mounts: Vec<Value>,
     /// Security context of the worker's container.
     pub security_context: Option<Value>,
+    /// Environment, mounts and security context of the container that installs packages.
+    pub installer: ContainerParts,
     /// What is accepted and may surprise.
     pub odd: Vec<Invalid>,
 }
+
+/// The user's additions to the container that installs packages.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ContainerParts {
+    /// Its environment.
+    pub env: Vec<Value>,
+    /// Its mounts.
+    pub mounts: Vec<Value>,
+    /// Its security context.
+    pub security_context: Option<Value>,
+}
+
+/// Where the additions to a container stand in a spec.
+const WORKER: &str = "spec.template.kasprContainer";
+const INSTALLER: &str = "spec.template.pythonPackagesInitContainer";
 
 impl PodParts {
     /// Reads the templates of the pod and its container; every problem goes to `problems`.
@@ -42,16 +60,34 @@ impl PodParts {
         let template = spec.template.as_ref();
         let container = template.and_then(|template| template.kaspr_container.as_ref());
         if let Some(container) = container {
-            parts.read_env(container, problems);
-            parts.read_mounts(container, config, problems);
+            parts.env = parts.read_env(WORKER, container, problems);
+            let taken = [config.table_dir.as_str()];
+            parts.mounts = read_mounts(WORKER, container, &taken, problems);
             parts.security_context = container.security_context.as_ref().map(|raw| raw.0.clone());
+        }
+        let installer =
+            template.and_then(|template| template.python_packages_init_container.as_ref());
+        if let Some(container) = installer {
+            parts.installer = ContainerParts {
+                env: parts.read_env(INSTALLER, container, problems),
+                mounts: read_mounts(INSTALLER, container, &[ROOT], problems),
+                security_context: container.security_context.as_ref().map(|raw| raw.0.clone()),
+            };
+            if spec.python_packages.is_none() {
+                let problem = "it has no effect: the spec names no packages";
+                parts.odd.push(Invalid::new(INSTALLER, problem, "remove it"));
+            }
         }
         let pod = template.and_then(|template| template.pod.as_ref());
         if let Some(volumes) = pod.and_then(|pod| pod.volumes.as_ref()) {
             parts.read_volumes(app, volumes, problems);
         }
-        parts.check_mounts(app, problems);
-        check_resources(spec.resources.as_ref(), problems);
+        parts.check_mounts(WORKER, &parts.mounts, app, problems);
+        parts.check_mounts(INSTALLER, &parts.installer.mounts, app, problems);
+        check_resources("spec.resources", spec.resources.as_ref(), problems);
+        let packages =
+            spec.python_packages.as_ref().and_then(|packages| packages.resources.as_ref());
+        check_resources("spec.pythonPackages.resources", packages, problems);
         parts
     }
 
@@ -60,9 +96,16 @@ impl PodParts {
         self.env.iter().any(|entry| text(entry, "name") == Some(name))
     }
 
-    fn read_env(&mut self, container: &ContainerTemplate, problems: &mut Vec<Invalid>) {
+    /// The environment of a container; of two variables of one name the last, in the place of the first.
+    fn read_env(
+        &mut self,
+        container_at: &str,
+        container: &ContainerTemplate,
+        problems: &mut Vec<Invalid>,
+    ) -> Vec<Value> {
+        let mut env = Vec::new();
         for (index, Raw(entry)) in container.env.iter().flatten().enumerate() {
-            let at = format!("spec.template.kasprContainer.env[{index}]");
+            let at = format!("{container_at}.env[{index}]");
             let Some(name) = text(entry, "name") else {
                 problems.push(Invalid::new(
                     format!("{at}.name"),
@@ -90,66 +133,42 @@ impl PodParts {
                 let remedy = "name one of secretKeyRef, configMapKeyRef and fieldRef, whole";
                 problems.push(Invalid::new(format!("{at}.valueFrom"), problem, remedy));
             }
-            if is_operators(name) {
+            if container_at == WORKER && is_operators(name) {
                 self.odd.push(Invalid::new(
                     format!("{at}.name"),
                     format!("it replaces {name}, which the operator sets"),
                     "remove it unless that is meant",
                 ));
             }
-            replace(&mut self.env, "name", entry);
+            replace(&mut env, "name", entry);
         }
-    }
-
-    fn read_mounts(
-        &mut self,
-        container: &ContainerTemplate,
-        config: &Config,
-        problems: &mut Vec<Invalid>,
-    ) {
-        let mut paths = BTreeSet::from([config.table_dir.clone()]);
-        for (index, Raw(mount)) in container.volume_mounts.iter().flatten().enumerate() {
-            let at = format!("spec.template.kasprContainer.volumeMounts[{index}]");
-            for field in ["name", "mountPath"] {
-                if text(mount, field).is_none() {
-                    problems.push(Invalid::new(
-                        format!("{at}.{field}"),
-                        "the mount needs it",
-                        format!("add {field}"),
-                    ));
-                }
-            }
-            let path = text(mount, "mountPath").unwrap_or_default();
-            if !path.is_empty() && !paths.insert(path.to_owned()) {
-                problems.push(
-                    Invalid::new(
-                        format!("{at}.mountPath"),
-                        "something else is mounted there",
-                        "choose another path",
-                    )
-                    .with_value(&Value::from(path)),
-                );
-            }
-            self.mounts.push(mount.clone());
-        }
+        env
     }
 
     /// Every mount names a volume: one of the user's, the operator's, or a component's.
-    fn check_mounts(&self, app: &str, problems: &mut Vec<Invalid>) {
+    fn check_mounts(
+        &self,
+        container_at: &str,
+        mounts: &[Value],
+        app: &str,
+        problems: &mut Vec<Invalid>,
+    ) {
         let is_own = |name: &str| {
             let is_definition = |kind: &Kind| name.ends_with(&format!("-{}", kind.suffix()));
-            name == format!("{app}-app-pv") || Kind::COMPONENTS.iter().any(is_definition)
+            name == Names::of(app).volume
+                || name == Names::of(app).packages_volume
+                || Kind::COMPONENTS.iter().any(is_definition)
         };
         let is_given =
             |name: &str| self.volumes.iter().any(|volume| text(volume, "name") == Some(name));
-        for (index, mount) in self.mounts.iter().enumerate() {
+        for (index, mount) in mounts.iter().enumerate() {
             if let Some(name) = text(mount, "name")
                 && !is_own(name)
                 && !is_given(name)
             {
                 problems.push(
                     Invalid::new(
-                        format!("spec.template.kasprContainer.volumeMounts[{index}].name"),
+                        format!("{container_at}.volumeMounts[{index}].name"),
                         "there is no such volume",
                         "name one of spec.template.pod.volumes",
                     )
@@ -160,7 +179,8 @@ impl PodParts {
     }
 
     fn read_volumes(&mut self, app: &str, volumes: &[Raw], problems: &mut Vec<Invalid>) {
-        let own = [Names::of(app).volume, Names::of(app).joins, format!("{app}-app-packages")];
+        let names = Names::of(app);
+        let own = [names.volume, names.joins, names.packages_volume, BUCKET_KEY_VOLUME.to_owned()];
         let mut names = BTreeSet::from(own);
         for (index, Raw(volume)) in volumes.iter().enumerate() {
             let at = format!("spec.template.pod.volumes[{index}]");
@@ -184,9 +204,9 @@ impl PodParts {
                     .with_value(&Value::from(name)),
                 );
             }
-            match single_source(volume) {
+            match volume::single_source(volume) {
                 Ok((volume, ignored)) => {
-                    if let Some((field, problem)) = volume_problem(&volume) {
+                    if let Some((field, problem)) = volume::problem(&volume) {
                         let remedy = "give it a value that Kubernetes takes";
                         problems.push(Invalid::new(format!("{at}.{field}"), problem, remedy));
                     }
@@ -205,34 +225,40 @@ impl PodParts {
     }
 }
 
-/// The volume with one source, and the sources that were left out.
-///
-/// Of several, `secret`, `configMap` and `emptyDir` win in that order: the original chose so.
-fn single_source(volume: &Value) -> Result<(Value, Vec<String>), (&'static str, &'static str)> {
-    let none = Map::new();
-    let fields = volume.as_object().unwrap_or(&none);
-    let sources: Vec<&String> = fields
-        .iter()
-        .filter(|(key, value)| *key != "name" && !value.is_null())
-        .map(|(key, _)| key)
-        .collect();
-    let chosen = match sources.as_slice() {
-        [] => return Err(("the volume has no source", "add one, as emptyDir: {}")),
-        [only] => only.as_str(),
-        several => ["secret", "configMap", "emptyDir"]
-            .into_iter()
-            .find(|source| several.iter().any(|given| given == source))
-            .ok_or(("the volume has several sources", "keep one of them"))?,
-    };
-    let mut kept = Map::new();
-    for key in ["name", chosen] {
-        if let Some(value) = fields.get(key) {
-            kept.insert(key.to_owned(), value.clone());
+/// The mounts of a container, no two at one path, none at a path of the operator's own.
+fn read_mounts(
+    container_at: &str,
+    container: &ContainerTemplate,
+    taken: &[&str],
+    problems: &mut Vec<Invalid>,
+) -> Vec<Value> {
+    let mut paths: BTreeSet<String> = taken.iter().map(|path| (*path).to_owned()).collect();
+    let mut mounts = Vec::new();
+    for (index, Raw(mount)) in container.volume_mounts.iter().flatten().enumerate() {
+        let at = format!("{container_at}.volumeMounts[{index}]");
+        for field in ["name", "mountPath"] {
+            if text(mount, field).is_none() {
+                problems.push(Invalid::new(
+                    format!("{at}.{field}"),
+                    "the mount needs it",
+                    format!("add {field}"),
+                ));
+            }
         }
+        let path = text(mount, "mountPath").unwrap_or_default();
+        if !path.is_empty() && !paths.insert(path.to_owned()) {
+            problems.push(
+                Invalid::new(
+                    format!("{at}.mountPath"),
+                    "something else is mounted there",
+                    "choose another path",
+                )
+                .with_value(&Value::from(path)),
+            );
+        }
+        mounts.push(mount.clone());
     }
-    let ignored =
-        sources.iter().filter(|source| **source != chosen).map(|source| (*source).clone());
-    Ok((Value::Object(kept), ignored.collect()))
+    mounts
 }
 
 /// What is wrong with the source of a variable: Kubernetes takes exactly one, with its key.
@@ -250,22 +276,6 @@ fn source_problem(from: &Value) -> Option<String> {
     };
     let missing = needed.iter().find(|field| text(source, field).is_none())?;
     Some(format!("{kind} has no {missing}"))
-}
-
-/// What is wrong with the source of a volume, as far as Kubernetes needs it.
-fn volume_problem(volume: &Value) -> Option<(String, &'static str)> {
-    let needed =
-        [("secret", "secretName"), ("persistentVolumeClaim", "claimName"), ("csi", "driver")];
-    for (source, field) in needed {
-        if volume.get(source).is_some_and(|source| text(source, field).is_none()) {
-            return Some((format!("{source}.{field}"), "the volume needs it"));
-        }
-    }
-    if volume.get("configMap").is_some_and(|map| text(map, "name").is_none()) {
-        return Some(("configMap.name".to_owned(), "the volume needs it"));
-    }
-    let limit = volume.pointer("/emptyDir/sizeLimit").filter(|limit| !limit.is_null())?;
-    quantity(limit).is_none().then(|| ("emptyDir.sizeLimit".to_owned(), "it is no quantity"))
 }
 
 /// Variables that the operator sets itself.
@@ -287,7 +297,7 @@ fn is_operators(name: &str) -> bool {
     FIXED.contains(&name) || name.ends_with("S_HASH") || name == "CONFIG_HASH"
 }
 
-fn check_resources(resources: Option<&Raw>, problems: &mut Vec<Invalid>) {
+fn check_resources(at: &str, resources: Option<&Raw>, problems: &mut Vec<Invalid>) {
     let none = Map::new();
     let list = |kind: &str| {
         resources.and_then(|raw| raw.0.get(kind)).and_then(Value::as_object).unwrap_or(&none)
@@ -297,7 +307,7 @@ fn check_resources(resources: Option<&Raw>, problems: &mut Vec<Invalid>) {
             if quantity(amount).is_none_or(|amount| amount.is_negative()) {
                 problems.push(
                     Invalid::new(
-                        format!("spec.resources.{kind}.{name}"),
+                        format!("{at}.{kind}.{name}"),
                         "it is no amount",
                         "write a number of 0 or more with a unit, as 500m or 1Gi",
                     )
@@ -312,15 +322,15 @@ fn check_resources(resources: Option<&Raw>, problems: &mut Vec<Invalid>) {
             && request > limit
         {
             problems.push(Invalid::new(
-                format!("spec.resources.requests.{name}"),
+                format!("{at}.requests.{name}"),
                 "it is above the limit",
-                format!("lower it, or raise spec.resources.limits.{name}"),
+                format!("lower it, or raise {at}.limits.{name}"),
             ));
         }
     }
 }
 
-fn quantity(amount: &Value) -> Option<Quantity> {
+pub(super) fn quantity(amount: &Value) -> Option<Quantity> {
     match amount {
         Value::String(text) => Quantity::parse(text),
         Value::Number(number) => Quantity::parse(&number.to_string()),
@@ -328,7 +338,7 @@ fn quantity(amount: &Value) -> Option<Quantity> {
     }
 }
 
-fn text<'a>(object: &'a Value, field: &str) -> Option<&'a str> {
+pub(super) fn text<'a>(object: &'a Value, field: &str) -> Option<&'a str> {
     object.get(field).and_then(Value::as_str).filter(|text| !text.is_empty())
 }
 
@@ -352,16 +362,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-
-    #[test]
-    fn a_volume_with_several_sources_keeps_the_one_of_the_original() {
-        let volume = json!({"name": "v", "emptyDir": {}, "secret": {"secretName": "s"}});
-        let (kept, ignored) = single_source(&volume).unwrap();
-        assert_eq!(kept, json!({"name": "v", "secret": {"secretName": "s"}}));
-        assert_eq!(ignored, ["emptyDir"]);
-        assert!(single_source(&json!({"name": "v", "csi": {}, "nfs": {}})).is_err());
-        assert!(single_source(&json!({"name": "v"})).is_err());
-    }
 
     #[test]
     fn the_last_of_two_equal_names_counts_in_the_place_of_the_first() {

@@ -4,11 +4,13 @@ use kaspr_crds::ConditionStatus;
 use kaspr_crds::keys::{
     CONDITION_MEMBERS_HEALTHY, CONDITION_PROGRESSING, CONDITION_READY, CONDITION_REBALANCED,
     CONDITION_RECONCILING, CONDITION_ROLLOUT_PENDING, CONDITION_STALLED,
+    CONDITION_STORAGE_RESIZING,
 };
 
 use super::{MESSAGE_MAX, Observed, Reason, Stated, members};
 use crate::invalid;
 use crate::members::Member;
+use crate::policy::children;
 use crate::poll::State;
 use crate::status::memory::Debt;
 
@@ -44,6 +46,18 @@ pub(super) fn pending(paths: &[String]) -> Option<Stated> {
     );
     let message = invalid::cut(&message, MESSAGE_MAX);
     Some(Stated::new(CONDITION_ROLLOUT_PENDING, true, "WaitsForRollout", message))
+}
+
+/// Which claims have not got yet what they ask for, while some have not.
+pub(super) fn resizing(observed: &Observed<'_>) -> Option<Stated> {
+    let claims = children::growing(observed);
+    let message = format!(
+        "These claims are smaller than they were asked to be, and grow as their class lets them: {}",
+        claims.join(", ")
+    );
+    let message = invalid::cut(&message, MESSAGE_MAX);
+    let stated = Stated::new(CONDITION_STORAGE_RESIZING, true, "WaitingForStorage", message);
+    (!claims.is_empty()).then_some(stated)
 }
 
 /// Whether every member answers and none hangs; nothing before any was asked.

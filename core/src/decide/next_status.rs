@@ -12,7 +12,7 @@ use crate::limits;
 use crate::observed::{LiveApp, Observed, SetFacts};
 use crate::plan::{Plan, Stage, Step, Wait};
 use crate::policy::subscriptions::Subscriptions;
-use crate::policy::{components, rollout, roster};
+use crate::policy::{components, rollout, roster, storage};
 use crate::reason::Reason;
 use crate::render;
 use crate::seen::Seen;
@@ -106,6 +106,8 @@ fn of_spec(observed: &Observed<'_>, live: &LiveApp<'_>, next: &Next<'_>, fields:
         let pinned = live.pinned.clone().unwrap_or_else(|| DEFAULT_VERSION.to_owned());
         let pinned = app.follows_default().then_some(pinned).or(old.default_version.clone());
         fields.urgent.push(("defaultVersion", field(&pinned)));
+        // Known before any claim grows: it is what a later spec is held against.
+        fields.urgent.push(("storageSize", field(&storage::asked(observed, live, app))));
     }
     let conditions = lay_over(&old.conditions, next.stated, live.meta.generation, &observed.now);
     let only_words = are_alike(&old.conditions, &conditions);

@@ -4,6 +4,7 @@
 //! an object of somebody else is never touched.
 
 mod child;
+mod claims;
 mod config_maps;
 mod workload;
 
@@ -11,6 +12,7 @@ use kaspr_crds::Kind;
 
 pub(crate) use self::child::is_answered;
 use self::child::{Wanted, settle};
+pub(crate) use self::claims::growing;
 pub(crate) use self::config_maps::is_definition;
 use crate::app::App;
 use crate::observed::{LiveApp, Observed};
@@ -52,10 +54,12 @@ pub(crate) fn decide(
     let context = Context { observed, app, tracked, rollout, owner, takes_over };
     let mut verdict = Verdict::default();
     foundation(&context, &mut verdict);
+    claims::packages(&context, &mut verdict);
     config_maps::definitions(&context, &mut verdict);
     workload::autoscaler(&context, &mut verdict);
     config_maps::prune(&context, &mut verdict);
     workload::stateful_set(&context, &mut verdict);
+    claims::grow(&context, &mut verdict);
     verdict
 }
 

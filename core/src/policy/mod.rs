@@ -12,5 +12,6 @@ pub(crate) mod orphans;
 pub mod rebalance;
 pub mod rollout;
 pub(crate) mod roster;
+pub(crate) mod storage;
 pub(crate) mod subscriptions;
 pub(crate) mod takeover;

@@ -7,6 +7,7 @@ mod autoscaler;
 mod config_map;
 mod metadata;
 mod names;
+mod packages;
 mod pod;
 mod service;
 mod service_account;
@@ -17,6 +18,7 @@ pub use self::config_map::{Contents, definition, digest_of, joins, settings, set
 pub(crate) use self::metadata::original_labels;
 pub use self::metadata::{Owner, owner_of, selector_labels, selector_text};
 pub use self::names::Names;
+pub use self::packages::{BUCKET_KEY_VOLUME, INSTALLER, packages_claim};
 pub(crate) use self::pod::is_digest_variable;
 pub use self::pod::{HASHES, Mounted, template};
 pub use self::service::{api_service, headless_service};

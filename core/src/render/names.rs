@@ -15,6 +15,10 @@ pub struct Names {
     pub autoscaler: String,
     /// `<app>-app-joins`: the ConfigMap of the file with all joins and tables.
     pub joins: String,
+    /// `<app>-app-packages`: the volume of Python packages.
+    pub packages_volume: String,
+    /// `<app>-app-python-packages`: the claim of Python packages that all members share.
+    pub packages_claim: String,
     /// `<app>-app-pv`: the claim template, and the volume of tables.
     pub volume: String,
 }
@@ -29,6 +33,8 @@ impl Names {
             settings: format!("{base}-config"),
             autoscaler: format!("{base}-hpa"),
             joins: format!("{base}-joins"),
+            packages_volume: format!("{base}-packages"),
+            packages_claim: format!("{base}-python-packages"),
             volume: format!("{base}-pv"),
             base,
         }

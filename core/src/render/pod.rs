@@ -15,6 +15,7 @@ use serde_json::{Map, Value, json};
 use super::config_map::settings_data;
 use super::metadata::{Owner, body, default_labels, overlay};
 use super::names::Names;
+use super::packages;
 use crate::app::App;
 use crate::app::pod::replace;
 use crate::definition::{file_name, joined_file_name, object_name};
@@ -45,10 +46,12 @@ pub const HASHES: [(Kind, &str); 5] = [
 
 /// Whether a variable of this name holds a digest that the operator puts there.
 pub(crate) fn is_digest_variable(name: &str) -> bool {
-    name == CONFIG_HASH || HASHES.iter().any(|(_, variable)| *variable == name)
+    [CONFIG_HASH, PACKAGES_HASH].contains(&name)
+        || HASHES.iter().any(|(_, variable)| *variable == name)
 }
 
 const CONFIG_HASH: &str = "CONFIG_HASH";
+pub(super) const PACKAGES_HASH: &str = "PACKAGES_HASH";
 
 /// The pod template of an app with these definitions, sorted by kind and name.
 ///
@@ -66,6 +69,10 @@ pub fn template(
     let given = given.unwrap_or(&none);
     let mut spec = Map::new();
     spec.insert("serviceAccountName".to_owned(), json!(names.base));
+    if let Some(packages) = &app.packages {
+        let installer = packages::installer(app, names, packages);
+        spec.insert("initContainers".to_owned(), json!([installer]));
+    }
     spec.insert("containers".to_owned(), json!([container(app, owner, names, mounted)]));
     insert_list(&mut spec, "volumes", volumes(app, names, mounted, has_claim));
     pass_through(&mut spec, given);
@@ -187,6 +194,9 @@ fn environment(app: &App, owner: &Owner, names: &Names, mounted: &[Mounted]) -> 
     if app.is_static {
         env.push(from_pod_name("K_CONSUMER_GROUP_INSTANCE_ID", Some("v1")));
     }
+    if let Some(packages) = &app.packages {
+        env.push(literal("PYTHONPATH", packages.path()));
+    }
     env.push(from_pod_name("POD_NAME", None));
     let host = format!("$(POD_NAME).{}.{}.svc.cluster.local", names.base, owner.namespace);
     env.push(literal("K_WEB_HOST", host));
@@ -203,20 +213,28 @@ fn environment(app: &App, owner: &Owner, names: &Names, mounted: &[Mounted]) -> 
             env.push(literal(variable, digest::of_json(&files)));
         }
     }
+    if let Some(packages) = &app.packages {
+        env.push(literal(PACKAGES_HASH, packages.hash.clone()));
+    }
     // A key of the config can have the name of a fixed variable, and the user's own can have any:
     // the last one counts, since a list with two is refused (measured).
+    one_of_each_name(&env, &app.pod.env)
+}
+
+/// The operator's variables and the user's: of two with one name the last, in the place of the first.
+pub(super) fn one_of_each_name(ours: &[EnvVar], users: &[Value]) -> Vec<Value> {
     let mut unique = Vec::new();
-    for entry in env.iter().map(body).chain(app.pod.env.iter().cloned()) {
+    for entry in ours.iter().map(body).chain(users.iter().cloned()) {
         replace(&mut unique, "name", &entry);
     }
     unique
 }
 
-fn literal(name: &str, value: String) -> EnvVar {
+pub(super) fn literal(name: &str, value: String) -> EnvVar {
     EnvVar { name: name.to_owned(), value: Some(value), value_from: None }
 }
 
-fn from_source(name: &str, source: EnvVarSource) -> EnvVar {
+pub(super) fn from_source(name: &str, source: EnvVarSource) -> EnvVar {
     EnvVar { name: name.to_owned(), value: None, value_from: Some(source) }
 }
 
@@ -268,6 +286,7 @@ fn volumes(app: &App, names: &Names, mounted: &[Mounted], has_claim: bool) -> Ve
         })
     });
     let mut volumes: Vec<Value> = definitions.chain(app.pod.volumes.iter().cloned()).collect();
+    volumes.extend(app.packages.iter().flat_map(|packages| packages::volumes(names, packages)));
     if !has_claim {
         volumes.push(body(&Volume {
             name: names.volume.clone(),
@@ -296,6 +315,9 @@ fn mounts(app: &App, names: &Names, mounted: &[Mounted]) -> Vec<Value> {
     }
     for mount in &app.pod.mounts {
         replace(&mut mounts, "mountPath", mount);
+    }
+    if app.packages.is_some() {
+        replace(&mut mounts, "mountPath", &packages::mount(names, true));
     }
     mounts
 }

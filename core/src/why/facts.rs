@@ -85,6 +85,7 @@ fn forget(fact: Fact, snapshot: &mut Snapshot) {
             children.api_service = unknown();
             children.headless_service = unknown();
             children.autoscaler = unknown();
+            children.claims = unknown();
         }
         Fact::Members => {
             children.pods = unknown();
@@ -113,7 +114,7 @@ fn unknown<T>() -> Seen<T> {
 /// What a fact says, in one line.
 pub(super) fn says(fact: Fact, snapshot: &Snapshot) -> String {
     let observed = Observed::of(snapshot);
-    let ChildFacts { service_account, api_service, headless_service, autoscaler, .. } =
+    let ChildFacts { service_account, api_service, headless_service, autoscaler, claims, .. } =
         &snapshot.children;
     match fact {
         Fact::App => app(&observed),
@@ -129,14 +130,24 @@ pub(super) fn says(fact: Fact, snapshot: &Snapshot) -> String {
             Seen::Absent => "there is no ConfigMap".to_owned(),
             Seen::Unknown(why) => format!("ConfigMaps are unknown: {why}"),
         },
-        Fact::Others => [
-            ("ServiceAccount", service_account),
-            ("Service for clients", api_service),
-            ("Service of members", headless_service),
-            ("HorizontalPodAutoscaler", autoscaler),
-        ]
-        .map(|(what, seen)| one(what, seen))
-        .join(", "),
+        Fact::Others => {
+            let claims = match claims {
+                Seen::Present(claims) => format!("{} claims", claims.len()),
+                Seen::Absent => "0 claims".to_owned(),
+                Seen::Unknown(why) => format!("claims are unknown: {why}"),
+            };
+            [
+                ("ServiceAccount", service_account),
+                ("Service for clients", api_service),
+                ("Service of members", headless_service),
+                ("HorizontalPodAutoscaler", autoscaler),
+            ]
+            .map(|(what, seen)| one(what, seen))
+            .into_iter()
+            .chain([claims])
+            .collect::<Vec<_>>()
+            .join(", ")
+        }
         Fact::Members => members(&observed),
         Fact::Outcomes => {
             let told = snapshot.outcomes.iter().map(|(id, outcome)| match &outcome.answer {

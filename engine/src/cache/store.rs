@@ -371,6 +371,21 @@ pub fn reference(kind: ObjectKind, body: &Value) -> ObjectRef {
     ObjectRef::new(kind, text("namespace"), text("name"))
 }
 
+/// Whether a look takes all objects of a kind that concern its key, and not one by its name.
 fn is_indexed(kind: ObjectKind) -> bool {
-    kind.is_component() || matches!(kind, ObjectKind::ConfigMap | ObjectKind::Pod)
+    match kind {
+        ObjectKind::Agent
+        | ObjectKind::Table
+        | ObjectKind::WebView
+        | ObjectKind::Task
+        | ObjectKind::Join
+        | ObjectKind::ConfigMap
+        | ObjectKind::Pod
+        | ObjectKind::Claim => true,
+        ObjectKind::App
+        | ObjectKind::ServiceAccount
+        | ObjectKind::Service
+        | ObjectKind::StatefulSet
+        | ObjectKind::Autoscaler => false,
+    }
 }

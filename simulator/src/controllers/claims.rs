@@ -28,12 +28,12 @@ pub(crate) fn step(server: &mut Server) {
         }
     }
     let claims: Vec<Arc<Value>> =
-        client.server.all(Resource::Claim).map(|(_, claim)| Arc::clone(claim)).collect();
+        client.server.all(Resource::CLAIM).map(|(_, claim)| Arc::clone(claim)).collect();
     for claim in claims {
         let asked = &claim["spec"]["resources"]["requests"];
         if claim["status"]["capacity"] != *asked {
             let status = json!({ "phase": "Bound", "capacity": asked });
-            client.merge(Resource::Claim, &claim, "/status", json!({ "status": status }));
+            client.merge(Resource::CLAIM, &claim, "/status", json!({ "status": status }));
         }
     }
 }
@@ -41,7 +41,7 @@ pub(crate) fn step(server: &mut Server) {
 fn make(client: &mut Client<'_>, set: &Value, template: &Value, ordinal: i64) {
     let name = format!("{}-{}-{ordinal}", text(template, "name"), text(set, "name"));
     let namespace = text(set, "namespace");
-    if client.server.get(Resource::Claim, namespace, &name).is_some() {
+    if client.server.get(Resource::CLAIM, namespace, &name).is_some() {
         return;
     }
     let mut body = json!({ "metadata": { "name": name }, "spec": template["spec"] });
@@ -52,5 +52,5 @@ fn make(client: &mut Client<'_>, set: &Value, template: &Value, ordinal: i64) {
             "uid": set["metadata"]["uid"],
         }]);
     }
-    client.create(Resource::Claim, namespace, body);
+    client.create(Resource::CLAIM, namespace, body);
 }

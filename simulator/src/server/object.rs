@@ -93,6 +93,6 @@ pub(super) fn answers_with_object(resource: Resource) -> bool {
         resource,
         Resource::Watched(ObjectKind::Service | ObjectKind::ServiceAccount)
             | Resource::POD
-            | Resource::Claim
+            | Resource::CLAIM
     )
 }

@@ -7,8 +7,6 @@ use kaspr_core::ObjectKind;
 pub enum Resource {
     /// One that the operator watches.
     Watched(ObjectKind),
-    /// A claim for a volume.
-    Claim,
     /// A kept pod template of a StatefulSet.
     Revision,
 }
@@ -28,16 +26,17 @@ pub struct Place {
 
 impl Resource {
     /// All of them, in the order in which the operator watches its own.
-    pub const OTHERS: [Self; 2] = [Self::Claim, Self::Revision];
+    pub const OTHERS: [Self; 1] = [Self::Revision];
 
     /// A pod.
     pub const POD: Self = Self::Watched(ObjectKind::Pod);
+    /// A claim of storage.
+    pub const CLAIM: Self = Self::Watched(ObjectKind::Claim);
 
     /// `apiVersion` as objects carry it.
     pub fn api_version(self) -> String {
         match self {
             Self::Watched(kind) => kind.api_version(),
-            Self::Claim => "v1".to_owned(),
             Self::Revision => "apps/v1".to_owned(),
         }
     }
@@ -46,7 +45,6 @@ impl Resource {
     pub fn kind(self) -> &'static str {
         match self {
             Self::Watched(kind) => kind.kind(),
-            Self::Claim => "PersistentVolumeClaim",
             Self::Revision => "ControllerRevision",
         }
     }
@@ -55,7 +53,6 @@ impl Resource {
     pub fn plural(self) -> &'static str {
         match self {
             Self::Watched(kind) => kind.plural(),
-            Self::Claim => "persistentvolumeclaims",
             Self::Revision => "controllerrevisions",
         }
     }
@@ -64,7 +61,6 @@ impl Resource {
     pub fn group(self) -> &'static str {
         match self {
             Self::Watched(kind) => kind.group(),
-            Self::Claim => "",
             Self::Revision => "apps",
         }
     }

@@ -36,8 +36,8 @@ impl Asked {
 
     /// Whether a right was missing. What is made in a namespace that goes is refused by the same code.
     pub(crate) fn is_forbidden(&self) -> bool {
-        // A namespace that goes, and a quota, are refused with the same code.
-        let is_other = ["because it is being terminated", "exceeded quota"];
+        // A namespace that goes, a quota, and a class that cannot grow are refused with the same code.
+        let is_other = ["because it is being terminated", "exceeded quota", "must support resize"];
         self.code == FORBIDDEN && !is_other.iter().any(|words| self.words.contains(words))
     }
 

@@ -155,6 +155,7 @@ const VALUES: &[(&str, &str, &str)] = &[
     ("", "resources.requests", r#"[{"memory": "1Gi"}, {"memory": "2Gi"}]"#),
     ("KasprApp", "config", r#"[{"topicPartitions": 6}, {"topicPartitions": 7}]"#),
     ("", "storage.size", r#"["1Gi", "2Gi"]"#),
+    ("", "cache.size", r#"["1Gi", "2Gi"]"#),
     ("", "emptyDir.sizeLimit", r#"["1Gi", "2Gi"]"#),
     ("", "volumeMounts[].name", r#"["v", "w"]"#),
     ("", "volumeMounts[].mountPath", r#"["/v", "/w"]"#),
@@ -171,9 +172,69 @@ const VALUES: &[(&str, &str, &str)] = &[
     ("", "expires", r#"["30s", "60s"]"#),
     ("", "request.path", r#"["/a", "/b"]"#),
     ("", "response.statusCode", r"[200, 201]"),
+    ("", "pythonPackages.packages", r#"[["six"], ["six", "attrs"]]"#),
+    ("", "indexUrl", r#"["https://a/simple", "https://b/simple"]"#),
+    ("", "extraIndexUrls", r#"[["https://a/simple"], ["https://b/simple"]]"#),
+    ("", "cache.type", r#"["pvc", "gcs"]"#),
+    ("", "gcs.maxArchiveSize", r#"["1Gi", "2Gi"]"#),
     ("", "leftTable", r#"["left", "third"]"#),
     ("", "rightTable", r#"["right", "third"]"#),
 ];
+
+/// What must stand around a field: for paths with this beginning, at this place, this value.
+const ROOM: &[(&str, &str, &str)] = &[
+    ("pythonPackages", "pythonPackages", r#"{"packages": ["six"]}"#),
+    (INSTALLER, "pythonPackages", r#"{"packages": ["six"]}"#),
+    ("pythonPackages.cache", "pythonPackages.cache", CACHE),
+    ("pythonPackages.cache.gcs", "pythonPackages.cache.type", r#""gcs""#),
+    ("template.pythonPackagesInitContainer.volumeMounts", "template.pod.volumes", VOLUMES),
+    (
+        "template.pythonPackagesInitContainer.volumeMounts",
+        "template.pythonPackagesInitContainer.volumeMounts",
+        r#"[{"name": "v", "mountPath": "/v"}]"#,
+    ),
+    (
+        "template.pythonPackagesInitContainer.env",
+        "template.pythonPackagesInitContainer.env",
+        r#"[{"name": "A", "value": "1"}]"#,
+    ),
+    ("authentication", "authentication", LOGIN),
+    ("storage", "storage", r#"{"type": "persistent-claim", "size": "1Gi"}"#),
+    ("template.kasprContainer.volumeMounts", "template.pod.volumes", VOLUMES),
+    (
+        "template.kasprContainer.volumeMounts",
+        "template.kasprContainer.volumeMounts",
+        r#"[{"name": "v", "mountPath": "/v"}]"#,
+    ),
+    (
+        "template.kasprContainer.env",
+        "template.kasprContainer.env",
+        r#"[{"name": "A", "value": "1"}]"#,
+    ),
+    ("output.topics", "output.topics", r#"[{"name": "o"}]"#),
+    ("input.channel", "input", r#"{"channel": {"name": "a"}}"#),
+    ("input.take", "input.take", r#"{"max": 1, "within": "5s"}"#),
+    ("window", "window", WINDOW),
+    ("window.hopping", "window", r#"{"hopping": {"size": "30s", "step": "10s"}}"#),
+    ("window.relativeTo", "window.relativeToSelector", CODE),
+    ("response.statusCodeSelector", "response.statusCodeSelector", SELECTOR),
+    ("response.headersSelector", "response.headersSelector", SELECTOR),
+    ("response.bodySelector", "response.bodySelector", SELECTOR),
+    ("schedule.cron", "schedule", r#"{"cron": "0 * * * *"}"#),
+    ("schedule.timezone", "schedule", r#"{"cron": "0 * * * *"}"#),
+    ("schedule.interval", "schedule", r#"{"interval": "5s"}"#),
+];
+
+const INSTALLER: &str = "template.pythonPackagesInitContainer";
+const CODE: &str = r#"{"python": "def f(v): return v\ndef g(v): return v\n"}"#;
+const SELECTOR: &str = r#"{"onSuccess": {"python": "def f(v): return v\ndef g(v): return v\n"}}"#;
+const VOLUMES: &str = r#"[{"name": "v", "emptyDir": {}}, {"name": "w", "emptyDir": {}}]"#;
+const LOGIN: &str = r#"{"type": "plain", "username": "u",
+    "passwordSecret": {"secretName": "s", "passwordKey": "p"}}"#;
+const WINDOW: &str = r#"{"tumbling": {"size": 30}, "relativeTo": "custom",
+    "relativeToSelector": {"python": "def f(v): return v\ndef g(v): return v\n"}}"#;
+const CACHE: &str = r#"{"type": "pvc", "enabled": true,
+    "gcs": {"bucket": "b", "secretRef": {"name": "s"}}}"#;
 
 /// The smallest valid spec that has room for the field.
 fn base(kind: Kind, path: &str) -> Value {
@@ -190,44 +251,9 @@ fn base(kind: Kind, path: &str) -> Value {
     if kind == Kind::WebView && path.starts_with("processors") {
         spec["processors"] = processors.clone();
     }
-    let secret = json!({ "secretName": "s", "passwordKey": "p" });
-    let login = json!({ "type": "plain", "username": "u", "passwordSecret": secret });
-    let selector = json!({ "onSuccess": code });
-    let window = json!({ "tumbling": { "size": 30 }, "relativeTo": "custom",
-        "relativeToSelector": code });
-    let claim = json!({ "type": "persistent-claim", "size": "1Gi" });
-    let volumes = json!([{ "name": "v", "emptyDir": {} }, { "name": "w", "emptyDir": {} }]);
-    let topic = json!([{ "name": "o" }]);
-    let ours = [
-        ("authentication", "authentication", login),
-        ("storage", "storage", claim),
-        ("template.kasprContainer.volumeMounts", "template.pod.volumes", volumes),
-        (
-            "template.kasprContainer.volumeMounts",
-            "template.kasprContainer.volumeMounts",
-            json!([{ "name": "v", "mountPath": "/v" }]),
-        ),
-        (
-            "template.kasprContainer.env",
-            "template.kasprContainer.env",
-            json!([{ "name": "A", "value": "1" }]),
-        ),
-        ("output.topics", "output.topics", topic),
-        ("input.channel", "input", json!({ "channel": { "name": "a" } })),
-        ("input.take", "input.take", json!({ "max": 1, "within": "5s" })),
-        ("window", "window", window.clone()),
-        ("window.hopping", "window", json!({ "hopping": { "size": "30s", "step": "10s" } })),
-        ("window.relativeTo", "window.relativeToSelector", code.clone()),
-        ("response.statusCodeSelector", "response.statusCodeSelector", selector.clone()),
-        ("response.headersSelector", "response.headersSelector", selector.clone()),
-        ("response.bodySelector", "response.bodySelector", selector),
-        ("schedule.cron", "schedule", json!({ "cron": "0 * * * *" })),
-        ("schedule.timezone", "schedule", json!({ "cron": "0 * * * *" })),
-        ("schedule.interval", "schedule", json!({ "interval": "5s" })),
-    ];
-    for (prefix, at, value) in ours {
+    for (prefix, at, value) in ROOM {
         if path.starts_with(prefix) {
-            set(&mut spec, at, value);
+            set(&mut spec, at, serde_json::from_str(value).unwrap());
         }
     }
     let operation = "processors.operations[]";
@@ -246,7 +272,8 @@ fn exclusive(spec: &mut Value, path: &str) {
         ("input.topic.pattern", "input.topic.name"),
         ("output.topics[].nameSelector", "output.topics[].name"),
         ("topicSend.nameSelector", "processors.operations[].topicSend.name"),
-        ("env[].valueFrom", "template.kasprContainer.env[].value"),
+        ("kasprContainer.env[].valueFrom", "template.kasprContainer.env[].value"),
+        ("InitContainer.env[].valueFrom", "template.pythonPackagesInitContainer.env[].value"),
         ("relativeToFieldSelector", "window.relativeToSelector"),
     ] {
         if path.contains(part) {
@@ -263,7 +290,7 @@ fn sample(schema: &Value, which: usize) -> Value {
     match schema["type"].as_str() {
         Some("string") => json!(["a", "b"][which]),
         Some("integer" | "number") => {
-            let least = schema["minimum"].as_i64().unwrap_or(0).max(1);
+            let least = schema["minimum"].as_f64().unwrap_or(0.0).max(1.0) as i64;
             json!(least + i64::try_from(which).unwrap())
         }
         Some("boolean") => json!(which == 1),

@@ -73,6 +73,7 @@ pub(super) fn resource_type(kind: ObjectKind, name: &str) -> Option<&'static str
         ObjectKind::Service => Some("headless_service"),
         ObjectKind::StatefulSet => Some("stateful_set"),
         ObjectKind::Autoscaler => Some("hpa"),
+        ObjectKind::Claim => Some("pvc"),
         ObjectKind::App
         | ObjectKind::Agent
         | ObjectKind::Table
