@@ -16,7 +16,7 @@ use crate::limits::MESSAGE_MAX;
 use crate::observed::{LiveApp, Observed, SetFacts};
 use crate::outcome::Answer;
 use crate::plan::Wait;
-use crate::policy::{children, rollout};
+use crate::policy::{children, packages, rollout};
 use crate::reason::Reason;
 use crate::status::Stated;
 
@@ -70,6 +70,8 @@ pub(crate) struct Verdicts<'a> {
     pub(crate) members: &'a members::Verdict,
     /// What the next rollout brings beside the change that it is for.
     pub(crate) pending: &'a [String],
+    /// What is said of packages.
+    pub(crate) packages: Option<&'a packages::Said>,
 }
 
 /// Adds what is the case with the members, and the words that generic tools look for.
@@ -89,6 +91,7 @@ pub(crate) fn of_valid(
     let mut stated = of_objects(observed, live, verdicts);
     stated.extend(own::pending(verdicts.pending));
     stated.extend(own::resizing(observed));
+    stated.extend(verdicts.packages.map(|said| said.condition.clone()));
     of_members_too(observed, verdicts.members, &mut stated);
     stated
 }

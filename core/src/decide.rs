@@ -16,7 +16,7 @@ use crate::observed::{LiveApp, Observed};
 use crate::outcome::{Answer, Refusal};
 use crate::plan::{Plan, Stage, Step, Wait};
 use crate::policy::{
-    children, components, definitions, orphans, rollout, storage, subscriptions, takeover,
+    children, components, definitions, orphans, packages, rollout, storage, subscriptions, takeover,
 };
 use crate::reason::Reason;
 use crate::seen::{Seen, Unseen};
@@ -121,6 +121,7 @@ fn with_invalid_app(observed: &Observed<'_>, live: &LiveApp<'_>, problems: &[Inv
         app: None,
         rollout: &memory,
         takeover: takeover::next(observed, live, &memory, &[]),
+        packages: None,
         members: &members,
         subscriptions: None,
         stated: &stated,
@@ -170,18 +171,26 @@ fn with_app(observed: &Observed<'_>, live: &LiveApp<'_>, app: &App) -> Plan {
     // While edits settle the status waits with the template: one change, one write.
     if !is_settling && !is_behind {
         let pending = rollout::look::pending(observed, live, app, &tracked, &rollout);
+        let entries =
+            app.spec.python_packages.as_ref().map(|packages| packages.packages.as_slice());
+        let packages = app
+            .packages
+            .as_ref()
+            .and_then(|packages| packages::said(observed, packages, entries.unwrap_or_default()));
         let verdicts = conditions::Verdicts {
             app,
             rollout: &rollout,
             children: &children,
             members: &members,
             pending: &pending,
+            packages: packages.as_ref(),
         };
         let stated = conditions::of_valid(observed, live, &verdicts);
         let next = Next {
             app: Some(app),
             rollout: &rollout.memory,
             takeover: takeover::next(observed, live, &rollout.memory, &children.steps),
+            packages: packages.as_ref().map(|said| &said.status),
             members: &members,
             subscriptions: Some(&subscriptions),
             stated: &stated,

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
+use serde::Deserialize;
 use serde_json::Value;
 
 use crate::action::Uid;
@@ -33,8 +34,48 @@ pub struct Member {
     pub is_ready: bool,
     /// Whether it is being deleted.
     pub is_leaving: bool,
+    /// What became of the installation of its packages; none if its pod has no such container yet.
+    pub installer: Option<Installer>,
     /// What it answered; none if it has not been asked yet.
     pub run: Option<Run>,
+}
+
+/// What became of the container that installs packages.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Installer {
+    /// Why it waits, if it does.
+    pub waiting: Option<Waiting>,
+    /// Its exit code, if it has ended and is not started again.
+    pub exit_code: Option<i64>,
+    /// What its program told when it last ended.
+    pub told: Told,
+}
+
+/// Why a container waits.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Waiting {
+    /// In the words of the kubelet.
+    pub reason: Option<String>,
+}
+
+/// What the program that installs packages tells, in words of closed sets and figures.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Told {
+    /// `Installed` or `Failed`.
+    pub state: Option<String>,
+    /// `pip`, `kept` or `bucket`.
+    pub source: Option<String>,
+    /// When they were installed.
+    pub install_time: Option<String>,
+    /// How long that took, as `45.2s`.
+    pub duration: Option<String>,
+    /// The pod that did.
+    pub installed_by: Option<String>,
+    /// What went wrong, in one word.
+    pub error: Option<String>,
 }
 
 impl Member {
@@ -77,6 +118,9 @@ fn member(pod: &Value, polls: &Polls, set: &Child<'_>) -> Option<Member> {
         is_running: status("phase") == Some("Running") && status("podIP").is_some(),
         is_ready: is_ready(pod),
         is_leaving: meta.is_deleting,
+        installer: pod
+            .pointer("/status/installer")
+            .and_then(|installer| serde_json::from_value(installer.clone()).ok()),
         run,
         pod: meta.name,
         uid: meta.uid,

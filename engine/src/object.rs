@@ -4,6 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use kaspr_core::key::ObjectKind;
 use kaspr_core::mask;
+use kaspr_core::render::INSTALLER;
 use serde_json::{Map, Value, json};
 
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
@@ -67,9 +68,43 @@ fn pod(body: &Value) -> Value {
         "spec": { "httpPort": port },
         "status": {
             "phase": at("/status/phase"), "podIP": at("/status/podIP"), "conditions": ready,
+            "installer": list("/status/initContainerStatuses")
+                .find(|container| is_named(container, "name", INSTALLER))
+                .map(installer),
         },
     })
 }
+
+/// What became of the container that installs packages: its state, and of what its program told the
+/// words of closed sets and the figures. Free text may hold secrets.
+fn installer(container: &Value) -> Value {
+    let state = |at: &str| container.get(at).filter(|state| state.is_object());
+    let part = |at: &str, part: &str| state(at).and_then(|state| state.get(part)).cloned();
+    let ended = part("state", "terminated").or_else(|| part("lastState", "terminated"));
+    let told = ended
+        .as_ref()
+        .and_then(|ended| serde_json::from_str::<Value>(ended.get("message")?.as_str()?).ok());
+    let mut kept = Map::new();
+    for (field, value) in told.as_ref().and_then(Value::as_object).into_iter().flatten() {
+        let is_word = value.as_str().is_some_and(|text| {
+            let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b".:+_-".contains(&byte);
+            text.len() <= 64 && text.bytes().all(is_plain)
+        });
+        if TOLD.contains(&field.as_str()) && (is_word || value.is_u64()) {
+            kept.insert(field.clone(), value.clone());
+        }
+    }
+    json!({
+        "waiting": part("state", "waiting").map(|waiting| json!({ "reason": waiting.get("reason") })),
+        "running": part("state", "running").is_some(),
+        "exitCode": part("state", "terminated").and_then(|ended| ended.get("exitCode").cloned()),
+        "told": kept,
+    })
+}
+
+/// What the program that installs packages tells, as far as it is kept.
+const TOLD: [&str; 8] =
+    ["state", "source", "packages", "installTime", "duration", "installedBy", "error", "attempts"];
 
 /// Takes away what is never read.
 pub fn drop_unread(body: &mut Value) {

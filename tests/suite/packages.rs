@@ -264,3 +264,75 @@ proptest! {
         }
     }
 }
+
+/// Sets what became of the installing container of each member.
+fn installer(world: &mut World, state: &Value) {
+    for name in ["orders-app-0", "orders-app-1"] {
+        world.change(ObjectKind::Pod, name, &json!({ "status": { "installer": Value::Null } }));
+        world.change(ObjectKind::Pod, name, &json!({ "status": { "installer": state } }));
+    }
+    for _ in 0..3 {
+        world.elapse(6_000);
+        world.pass();
+    }
+}
+
+fn said(world: &World) -> (Value, Value) {
+    let app = world.snapshot().app.present().unwrap().clone();
+    let conditions = app["status"]["conditions"].as_array().unwrap();
+    let condition = conditions.iter().find(|one| one["type"] == "PythonPackagesReady");
+    (condition.cloned().unwrap_or_default(), app["status"]["pythonPackages"].clone())
+}
+
+#[test]
+fn what_became_of_packages_stands_in_the_status() {
+    let mut world = settled(&[some(json!({ "cache": { "enabled": true } }))]);
+    let (condition, status) = said(&world);
+    assert_eq!(
+        (&condition["status"], &condition["reason"]),
+        (&json!("False"), &json!("Installing"))
+    );
+    assert_eq!((&status["cacheMode"], &status["installed"]), (&json!("persistent"), &Value::Null));
+
+    installer(
+        &mut world,
+        &json!({ "exitCode": 0, "told": { "state": "Installed", "source": "pip",
+        "installTime": "2030-03-17T17:46:40.000000+00:00", "duration": "4.2s",
+        "installedBy": "orders-app-0" } }),
+    );
+    let (condition, status) = said(&world);
+    assert_eq!(condition["reason"], "PackagesInstalled");
+    assert_eq!(condition["message"], "Successfully installed 2 packages in 4.2s");
+    assert_eq!(status["installed"], json!(["six==1.16.0", "requests"]));
+    assert_eq!(status["installedBy"], "orders-app-0");
+
+    // D22: what an earlier state said goes with it.
+    installer(
+        &mut world,
+        &json!({ "waiting": { "reason": "CrashLoopBackOff" },
+        "told": { "state": "Failed", "error": "network" } }),
+    );
+    let (condition, status) = said(&world);
+    assert_eq!(condition["reason"], "InstallationFailed");
+    assert!(condition["message"].as_str().unwrap().starts_with("Installation failed: network;"));
+    assert_eq!(status["installed"], Value::Null);
+
+    // With `allow` the worker starts all the same, and it is told all the same.
+    installer(
+        &mut world,
+        &json!({ "exitCode": 0, "told": { "state": "Failed", "error": "timeout" } }),
+    );
+    assert_eq!(said(&world).0["reason"], "InstallationFailed");
+
+    world.put(app(json!({ "replicas": 2 })));
+    world.settle();
+    assert_eq!(said(&world), (Value::Null, Value::Null));
+}
+
+/// D-36
+#[test]
+fn a_bucket_is_a_mode_of_its_own() {
+    let gcs = json!({ "bucket": "b", "secretRef": { "name": "sa" } });
+    let world = settled(&[some(json!({ "cache": { "type": "gcs", "gcs": gcs } }))]);
+    assert_eq!(said(&world).1["cacheMode"], "gcs");
+}

@@ -28,6 +28,8 @@ pub(super) struct Next<'a> {
     pub(super) rollout: &'a rollout::Memory,
     /// What is remembered of the takeover.
     pub(super) takeover: Option<Takeover>,
+    /// What is said of packages, if that is known.
+    pub(super) packages: Option<&'a Value>,
     pub(super) members: &'a members::Verdict,
     /// What its workers subscribe to, if that is to be told.
     pub(super) subscriptions: Option<&'a Subscriptions>,
@@ -114,6 +116,14 @@ fn of_spec(observed: &Observed<'_>, live: &LiveApp<'_>, next: &Next<'_>, fields:
     fields.of(!only_words).push(("conditions", json!(conditions)));
     fields.lazy.push(("template", field(&next.rollout.template)));
     // Meaning to roll out is urgent; that a rollout is through can wait for the next write.
+    match (next.app, next.packages) {
+        // Whole: what an earlier state said goes with it (D22).
+        (Some(_), Some(said)) => fields.lazy.push(("pythonPackages", said.clone())),
+        (Some(app), None) if app.packages.is_none() => {
+            fields.lazy.push(("pythonPackages", Value::Null));
+        }
+        _ => {}
+    }
     fields.urgent.push(("takeover", field(&next.takeover)));
     if next.takeover.is_some() {
         // Progress of the original's framework.

@@ -9,6 +9,7 @@ pub(crate) mod definitions;
 pub mod hung;
 pub mod knobs;
 pub(crate) mod orphans;
+pub(crate) mod packages;
 pub mod rebalance;
 pub mod rollout;
 pub(crate) mod roster;

@@ -105,6 +105,7 @@ fn member(view: &View, ordinal: usize, leads: bool, now: Now) -> Member {
     let pod = view.pods[ordinal];
     let is_ready = pod.phase == Phase::Ready;
     Member {
+        installer: None,
         pod: pod_name(ordinal),
         ordinal: i32::try_from(ordinal).unwrap_or(0),
         uid: uid(ordinal, pod.uid),

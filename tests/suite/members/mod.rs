@@ -50,6 +50,7 @@ fn run(uid: &str, said: &Said, rounds: Round, now: u64) -> Run {
 /// A Ready member whose pod was made long ago.
 fn member(ordinal: i32, uid: &str, run: Option<Run>) -> Member {
     Member {
+        installer: None,
         pod: format!("shop-app-{ordinal}"),
         ordinal,
         uid: uid.to_owned(),
