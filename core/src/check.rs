@@ -15,6 +15,7 @@ use crate::definition::object_name;
 use crate::invalid::Invalid;
 use crate::meta::Meta;
 use crate::policy::components::label_missing;
+use crate::references::{self, Known};
 use crate::settings::Settings;
 
 /// One thing about one manifest.
@@ -216,11 +217,56 @@ impl<'a> Read<'a> {
         for (at, problem) in found {
             self.error(at, problem);
         }
+        self.references();
+        self.idle_members();
+    }
+
+    /// What components of an app that is among the manifests refer to and none of them is. It may be
+    /// elsewhere.
+    fn references(&mut self) {
+        let mut known: BTreeMap<&(String, String), Known> = BTreeMap::new();
+        for Component { app, definition, spec, .. } in &self.definitions {
+            known.entry(app).or_default().add(definition.kind, &definition.name, spec);
+        }
+        let of_apps = self.definitions.iter().filter(|one| self.apps.contains_key(&one.app));
+        let found: Vec<(usize, Invalid)> = of_apps
+            .flat_map(|one| {
+                let known = known.get(&one.app);
+                let found = known.and_then(|known| known.unresolved(one.definition.kind, one.spec));
+                found.into_iter().flatten().map(|found| (one.object, found.problem))
+            })
+            .collect();
+        for (at, problem) in found {
+            // What belongs to another app is told as that.
+            if !self
+                .findings
+                .iter()
+                .any(|told| told.object == at && told.problem.field == problem.field)
+            {
+                self.add(at, Vec::new(), vec![problem]);
+            }
+        }
+    }
+
+    /// Apps with more members than there are partitions to read.
+    fn idle_members(&mut self) {
+        let mut found = Vec::new();
+        for (key, (at, app)) in &self.apps {
+            let of_app = self.definitions.iter().filter(|one| one.app == *key);
+            let agents =
+                of_app.filter(|one| one.definition.kind == Kind::Agent).map(|one| one.spec);
+            let idle =
+                references::idle_members(app.replicas, app.config.topic_partitions(), agents);
+            found.extend(idle.map(|(idle, most)| (*at, references::too_many_members(idle, most))));
+        }
+        for (at, problem) in found {
+            self.add(at, Vec::new(), vec![problem]);
+        }
     }
 
     fn tables(&self, component: &'a Component<'a>) -> impl Iterator<Item = Invalid> {
         let Component { app, spec, definition, .. } = component;
-        let referenced = table_references(definition.kind, spec);
+        let referenced = references::tables(definition.kind, spec);
         referenced.into_iter().filter_map(move |(field, name)| {
             let table = self.definitions.iter().find(|other| {
                 other.definition.kind == Kind::Table
@@ -238,29 +284,6 @@ impl<'a> Read<'a> {
             })
         })
     }
-}
-
-/// The tables that a spec names, with the paths where it does.
-fn table_references(kind: Kind, spec: &Value) -> Vec<(String, String)> {
-    let mut found = Vec::new();
-    if kind == Kind::Join {
-        for field in ["leftTable", "rightTable"] {
-            if let Some(name) = spec.get(field).and_then(Value::as_str) {
-                found.push((format!("spec.{field}"), name.to_owned()));
-            }
-        }
-    }
-    let operations = spec.pointer("/processors/operations").and_then(Value::as_array);
-    for (at, operation) in operations.into_iter().flatten().enumerate() {
-        let tables = operation.get("tables").and_then(Value::as_array);
-        for (index, table) in tables.into_iter().flatten().enumerate() {
-            if let Some(name) = table.get("name").and_then(Value::as_str) {
-                let path = format!("spec.processors.operations[{at}].tables[{index}].name");
-                found.push((path, name.to_owned()));
-            }
-        }
-    }
-    found
 }
 
 /// A volume of the app's own that has the name of a component's volume.

@@ -70,6 +70,8 @@ pub(crate) struct Verdicts<'a> {
     pub(crate) members: &'a members::Verdict,
     /// What the next rollout brings beside the change that it is for.
     pub(crate) pending: &'a [String],
+    /// How many members have nothing to read, and how many partitions there are at most.
+    pub(crate) idle: Option<(i64, i64)>,
     /// What is said of packages.
     pub(crate) packages: Option<&'a packages::Said>,
 }
@@ -90,6 +92,7 @@ pub(crate) fn of_valid(
 ) -> Vec<Stated> {
     let mut stated = of_objects(observed, live, verdicts);
     stated.extend(own::pending(verdicts.pending));
+    stated.extend(own::idle(verdicts.idle));
     stated.extend(own::resizing(observed));
     stated.extend(verdicts.packages.map(|said| said.condition.clone()));
     of_members_too(observed, verdicts.members, &mut stated);

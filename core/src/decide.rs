@@ -184,6 +184,7 @@ fn with_app(observed: &Observed<'_>, live: &LiveApp<'_>, app: &App) -> Plan {
             members: &members,
             pending: &pending,
             packages: packages.as_ref(),
+            idle: tracked.idle_members(app),
         };
         let stated = conditions::of_valid(observed, live, &verdicts);
         let next = Next {

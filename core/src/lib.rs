@@ -37,6 +37,7 @@ pub mod policy;
 pub mod poll;
 pub mod quantity;
 pub mod reason;
+pub mod references;
 pub mod render;
 pub mod schema;
 pub mod seen;

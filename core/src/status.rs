@@ -145,12 +145,14 @@ impl Stated {
 }
 
 /// Conditions of ours that are taken away when they are not stated.
-const ONLY_WHILE_STATED: [&str; 6] = [
+const ONLY_WHILE_STATED: [&str; 8] = [
     keys::CONDITION_RECONCILING,
     keys::CONDITION_STALLED,
     keys::CONDITION_MEMBERS_HEALTHY,
     keys::CONDITION_ROLLOUT_PENDING,
     keys::CONDITION_STORAGE_RESIZING,
+    keys::CONDITION_RESOLVED_REFS,
+    keys::CONDITION_MEMBERS_IDLE,
     keys::CONDITION_PYTHON_PACKAGES_READY,
 ];
 

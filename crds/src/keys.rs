@@ -75,6 +75,12 @@ pub const CONDITION_PROGRESSING: &str = "Progressing";
 pub const CONDITION_PYTHON_PACKAGES_READY: &str = "PythonPackagesReady";
 /// Condition type: the spec passed the operator's rules.
 pub const CONDITION_ACCEPTED: &str = "Accepted";
+/// Condition type of components: the tables and channels that they name are there. Only where they name
+/// some.
+pub const CONDITION_RESOLVED_REFS: &str = "ResolvedRefs";
+/// Condition type of an app: it has more members than there are partitions to read. There only while that
+/// is so.
+pub const CONDITION_MEMBERS_IDLE: &str = "MembersIdle";
 /// Condition type: every member answers, and none hangs.
 pub const CONDITION_MEMBERS_HEALTHY: &str = "MembersHealthy";
 /// Condition type: no rebalance is owed.

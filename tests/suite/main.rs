@@ -11,6 +11,7 @@ mod metrics;
 mod packages;
 mod properties;
 mod recording;
+mod references;
 mod rights;
 mod scenarios;
 mod storage;

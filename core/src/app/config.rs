@@ -107,6 +107,12 @@ pub struct Config {
 }
 
 impl Config {
+    /// The partitions of topics that name no number; none where the worker's default decides.
+    pub fn topic_partitions(&self) -> Option<i64> {
+        let given = self.variables.iter().find(|(name, _)| name == "K_TOPIC_PARTITIONS");
+        given.and_then(|(_, value)| value.parse().ok())
+    }
+
     /// Reads `spec.config`; every problem goes to `problems`.
     pub fn parse(config: Option<&Map<String, Value>>, problems: &mut Vec<Invalid>) -> Self {
         let none = Map::new();

@@ -2,8 +2,8 @@
 
 use kaspr_crds::ConditionStatus;
 use kaspr_crds::keys::{
-    CONDITION_MEMBERS_HEALTHY, CONDITION_PROGRESSING, CONDITION_READY, CONDITION_REBALANCED,
-    CONDITION_RECONCILING, CONDITION_ROLLOUT_PENDING, CONDITION_STALLED,
+    CONDITION_MEMBERS_HEALTHY, CONDITION_MEMBERS_IDLE, CONDITION_PROGRESSING, CONDITION_READY,
+    CONDITION_REBALANCED, CONDITION_RECONCILING, CONDITION_ROLLOUT_PENDING, CONDITION_STALLED,
     CONDITION_STORAGE_RESIZING,
 };
 
@@ -12,6 +12,7 @@ use crate::invalid;
 use crate::members::Member;
 use crate::policy::children;
 use crate::poll::State;
+use crate::references;
 use crate::status::memory::Debt;
 
 /// While pods of hung members are replaced, the app is not ready, in the original's words.
@@ -46,6 +47,13 @@ pub(super) fn pending(paths: &[String]) -> Option<Stated> {
     );
     let message = invalid::cut(&message, MESSAGE_MAX);
     Some(Stated::new(CONDITION_ROLLOUT_PENDING, true, "WaitsForRollout", message))
+}
+
+/// That members have nothing to read, while some have not.
+pub(super) fn idle(idle: Option<(i64, i64)>) -> Option<Stated> {
+    let (idle, most) = idle?;
+    let message = references::too_many_members(idle, most).to_string();
+    Some(Stated::new(CONDITION_MEMBERS_IDLE, true, "MoreMembersThanPartitions", message))
 }
 
 /// Which claims have not got yet what they ask for, while some have not.

@@ -3,7 +3,7 @@
 use kaspr_crds::Kind;
 use std::collections::BTreeSet;
 
-use kaspr_crds::keys::{CONDITION_ACCEPTED, CONDITION_READY};
+use kaspr_crds::keys::{CONDITION_ACCEPTED, CONDITION_READY, CONDITION_RESOLVED_REFS};
 use serde_json::{Map, Value, json};
 
 use crate::action::Action;
@@ -15,9 +15,10 @@ use crate::key::{ObjectKind, ObjectRef};
 use crate::mask;
 use crate::observed::{LiveComponent, Observed, SetFacts};
 use crate::plan::{Notice, NoticeKind, Stage, Step};
-use crate::policy::definitions::{Item, State, Tracked};
+use crate::policy::definitions::{self, Item, State, Tracked};
 use crate::policy::rollout;
 use crate::reason::Reason;
+use crate::references::Known;
 use crate::seen::Seen;
 use crate::status::{Stated, conditions_of, lay_over, patch};
 
@@ -46,9 +47,13 @@ pub(crate) fn of_app(
 ) -> Verdict {
     let mut verdict = Verdict::default();
     let members = Members::of(observed, tracked, rollout);
+    let known = definitions::known(&tracked.items);
     for item in &tracked.items {
         let said = Said {
-            conditions: vec![accepted(&item.problems), ready(item, &members)],
+            conditions: [accepted(&item.problems), ready(item, &members)]
+                .into_iter()
+                .chain(resolved(item, &known))
+                .collect(),
             app: Some("AppFound"),
             hash: hash_of(item),
         };
@@ -103,6 +108,19 @@ fn accepted(problems: &[Invalid]) -> Stated {
     }
 }
 
+/// Whether what a component refers to is there; nothing of one that refers to nothing.
+fn resolved(item: &Item<'_>, known: &Known) -> Option<Stated> {
+    let found = definitions::unresolved(item, known)?;
+    let Some(first) = found.first() else {
+        let message = "All that it refers to is there";
+        return Some(Stated::new(CONDITION_RESOLVED_REFS, true, "ResolvedRefs", message));
+    };
+    let code = first.code;
+    let problems: Vec<Invalid> = found.into_iter().map(|found| found.problem).collect();
+    let message = invalid::summary(&problems);
+    Some(Stated::new(CONDITION_RESOLVED_REFS, false, code, message))
+}
+
 /// What the members of the app run.
 #[derive(Default)]
 struct Members<'a> {
@@ -149,6 +167,10 @@ fn ready(item: &Item<'_>, members: &Members<'_>) -> Stated {
         State::Refused => {
             let message = "The spec is invalid, and no earlier definition is mounted";
             Stated::new(CONDITION_READY, false, "InvalidSpec", message)
+        }
+        State::Unresolved { missing } => {
+            let message = format!("It is not mounted: {}", invalid::summary(missing));
+            Stated::new(CONDITION_READY, false, "TableNotFound", message)
         }
         State::LastGood { .. } => {
             let message = "The spec is invalid; the last good definition goes on";

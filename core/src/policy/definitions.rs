@@ -16,6 +16,7 @@ use crate::key::ObjectKind;
 use crate::mask;
 use crate::observed::{Child, Holder, LiveComponent, Observed};
 use crate::outcome::Answer;
+use crate::references::{self, Known, Unresolved};
 use crate::render::{DEFINITION_INPUTS, Mounted};
 use crate::seen::Seen;
 
@@ -55,6 +56,8 @@ pub(crate) enum State {
     LastGood { text: String, inputs: String },
     /// Its spec is bad, and nothing of it was ever live.
     Refused,
+    /// A join whose tables are not there: with it no worker would start. What is missing.
+    Unresolved { missing: Vec<Invalid> },
     /// Its ConfigMap cannot be made: the name belongs to somebody else.
     Conflicted { text: String, inputs: String, with: String },
 }
@@ -66,7 +69,7 @@ impl Item<'_> {
             State::Valid { text, inputs } | State::LastGood { text, inputs } => {
                 Some((inputs, text))
             }
-            State::Refused | State::Conflicted { .. } => None,
+            State::Refused | State::Unresolved { .. } | State::Conflicted { .. } => None,
         }
     }
 
@@ -123,6 +126,14 @@ impl Tracked<'_> {
         Some(Joined { text, inputs: digest::of_json(&inputs) })
     }
 
+    /// How many members have nothing to read, and the most partitions that there are.
+    pub(crate) fn idle_members(&self, app: &App) -> Option<(i64, i64)> {
+        let agents = self.items.iter().filter(|item| item.kind == Kind::Agent);
+        let agents = agents.filter(|item| item.mounted().is_some());
+        let specs = agents.filter_map(|item| item.live.object.get("spec"));
+        references::idle_members(app.replicas, app.config.topic_partitions(), specs)
+    }
+
     /// The part of a template's inputs that the definitions are.
     pub(crate) fn inputs(&self) -> Value {
         let inputs: BTreeMap<String, &str> = self
@@ -153,7 +164,7 @@ pub(crate) fn track<'a>(observed: &'a Observed<'a>, app: Option<&App>) -> Tracke
     }
     let valid = read.iter().filter_map(|(_, _, result)| result.as_ref().ok());
     let too_large = component::joined_too_large(valid);
-    let items = read
+    let mut items: Vec<Item<'_>> = read
         .into_iter()
         .map(|(kind, live, result)| match result {
             Ok(_) | Err(_) if kind == Kind::Join && too_large.is_some() => {
@@ -174,9 +185,42 @@ pub(crate) fn track<'a>(observed: &'a Observed<'a>, app: Option<&App>) -> Tracke
             }
         })
         .collect();
+    leave_out_joins(&mut items);
     let masked = observed.app.present().and_then(|live| live.meta.annotations.get(mask::REDACTED));
     let masked = masked.map(String::as_str).filter(|mask| mask::is_mask(mask));
     Tracked { items, masked }
+}
+
+/// Leaves out the joins whose tables are not mounted: a worker would end at its start for each of them.
+fn leave_out_joins(items: &mut [Item<'_>]) {
+    let known = known(items);
+    for item in items.iter_mut().filter(|item| item.kind == Kind::Join && item.mounted().is_some())
+    {
+        let missing: Vec<Invalid> = unresolved(item, &known)
+            .into_iter()
+            .flatten()
+            .filter(|found| found.code == "TableNotFound")
+            .map(|found| found.problem)
+            .collect();
+        if !missing.is_empty() {
+            item.state = State::Unresolved { missing };
+        }
+    }
+}
+
+/// What the components that are mounted offer to others.
+pub(crate) fn known(items: &[Item<'_>]) -> Known {
+    let mut known = Known::default();
+    for item in items.iter().filter(|item| item.mounted().is_some()) {
+        let spec = item.live.object.get("spec").unwrap_or(&Value::Null);
+        known.add(item.kind, &item.live.meta.name, spec);
+    }
+    known
+}
+
+/// The references of a component that lead nowhere; none where it has none.
+pub(crate) fn unresolved(item: &Item<'_>, known: &Known) -> Option<Vec<Unresolved>> {
+    known.unresolved(item.kind, item.live.object.get("spec")?)
 }
 
 /// The text of the file with all joins and tables in this look.

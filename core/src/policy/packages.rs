@@ -42,8 +42,8 @@ pub(crate) fn said(
             |word| Some(word.to_owned()),
         );
         let why = why.unwrap_or_else(|| "unknown".to_owned());
-        let more = "kubectl logs POD -c install-packages";
-        let message = format!("Installation failed: {why}; see {more}");
+        let message =
+            format!("Installation failed: {why}; see kubectl logs POD -c install-packages");
         let condition = stated(false, "InstallationFailed", message);
         return Some(Said { condition, status });
     }

@@ -41,6 +41,7 @@ pub(crate) fn one_of_each_kind(app: &str) -> Vec<Value> {
     both.truncate(5);
     // The join of two tables cannot be had with one.
     both[4]["spec"]["rightTable"] = json!("another-table");
+    both.push(table(app, "another-table"));
     both
 }
 

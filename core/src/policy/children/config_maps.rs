@@ -73,7 +73,7 @@ fn definition(context: &Context<'_>, item: &Item<'_>, verdict: &mut Verdict) {
         BTreeMap::from([(name, text.to_owned())])
     };
     match &item.state {
-        State::Refused => {}
+        State::Refused | State::Unresolved { .. } => {}
         // Nothing mounts it: whether the name is free again is tried apart from all else.
         State::Conflicted { text, inputs, .. } => {
             let manifest = render(Contents::rendered(data(text), inputs));
