@@ -37,10 +37,41 @@ fn every_example_renders_to_objects_that_the_api_server_accepts_strictly() {
     });
 }
 
+/// Our own rules find nothing wrong with an example, nor does the API server, field by field.
+#[test]
+fn every_example_is_accepted_by_the_rules_and_by_the_api_server() {
+    e2e(async |cluster: &'static Cluster| {
+        let space = Space::new(cluster, "given").await;
+        let mut applied = 0;
+        for file in examples() {
+            let output = Command::new(&cluster.operator).arg("check").arg(&file).output().unwrap();
+            let told = String::from_utf8_lossy(&output.stdout).into_owned();
+            assert!(output.status.success(), "{}: {told}", file.display());
+            let text = std::fs::read_to_string(&file).unwrap();
+            let documents: Vec<Value> = serde_saphyr::from_multiple(&text).unwrap();
+            for mut object in documents.into_iter().filter(|object| !object.is_null()) {
+                let kind = object["kind"].as_str().unwrap().to_owned();
+                object["metadata"]["namespace"] = json!(space.name);
+                let strictly = "fieldValidation=Strict&fieldManager=people&force=true";
+                let path = format!("{}?{strictly}", space.at(&kind, name_of(&object)));
+                let answer = space.api.patch(&path, APPLY, &object).await;
+                assert!(answer.is_ok(), "{}: {kind}: {}", file.display(), answer.words());
+                applied += 1;
+            }
+        }
+        assert!(applied > 80, "{applied} manifests");
+        space.done().await;
+    });
+}
+
 fn examples() -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(checkout().join("examples")).unwrap();
-    let paths = entries.map(|entry| entry.unwrap().path());
-    paths.filter(|path| path.extension().is_some_and(|extension| extension == "yaml")).collect()
+    let files = |folder: PathBuf| {
+        let entries = std::fs::read_dir(folder).unwrap();
+        let paths = entries.map(|entry| entry.unwrap().path());
+        paths.filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
+    };
+    let folder = checkout().join("examples");
+    files(folder.clone()).chain(files(folder.join("packages"))).collect()
 }
 
 #[test]
