@@ -45,6 +45,7 @@ fn wanted_names(components: &[Value]) -> BTreeSet<&'static str> {
         "KasprApp shop",
         "ServiceAccount shop-app",
         "ConfigMap shop-app-config",
+        "ConfigMap shop-app-joins",
         "Service shop-app-api",
         "Service shop-app",
         "StatefulSet shop-app",
@@ -62,7 +63,7 @@ fn wanted_names(components: &[Value]) -> BTreeSet<&'static str> {
             names.insert(format!("ConfigMap {name}-{short}-{suffix}").leak());
         }
     }
-    assert_eq!(names.len(), 7 + 2 * components.len());
+    assert_eq!(names.len(), 8 + 2 * components.len());
     names
 }
 

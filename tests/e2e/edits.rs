@@ -40,7 +40,7 @@ fn every_edit_of_a_component_reaches_the_members_with_one_rollout_at_most() {
             space.is_settled("shop").await;
             let before = space.revision("shop").await;
             space.edit(kind, name, json!({ "spec": spec })).await;
-            definition_holds(&space, name, words).await;
+            definition_holds(&space, kind, name, words).await;
             space.is_settled("shop").await;
             assert_eq!(space.revision("shop").await, before + 1, "after the edit of {name}");
         }
@@ -198,10 +198,15 @@ fn of_templates() -> Vec<Edit> {
 }
 
 /// Waits until the definition of a component, mounted by the StatefulSet, holds some words.
-async fn definition_holds(space: &Space, component: &str, words: &str) {
+/// What is mounted of a component holds the words; with joins, tables and joins come in one file.
+async fn definition_holds(space: &Space, kind: &str, component: &str, words: &str) {
+    let start = match kind {
+        "KasprTable" | "KasprJoin" => "shop-app-joins".to_owned(),
+        _ => format!("{component}-"),
+    };
     eventually(&format!("the definition of {component} holds {words:?}"), async || {
         let maps = space.list("ConfigMap").await;
-        let map = maps.iter().find(|map| name_of(map).starts_with(&format!("{component}-")));
+        let map = maps.iter().find(|map| name_of(map).starts_with(&start));
         let map = map.ok_or("it has none")?;
         let set = space.get("StatefulSet", "shop-app").await;
         if !mounts(&set).iter().any(|name| name == name_of(map)) {

@@ -22,7 +22,9 @@ fn using(name: &str, tables: &[&str]) -> Value {
     let mut object = agent(name);
     let tables: Vec<Value> =
         tables.iter().map(|table| json!({ "name": table, "paramName": table })).collect();
-    object["spec"]["processors"]["operations"][0]["tables"] = json!(tables);
+    let operation = &mut object["spec"]["processors"]["operations"][0];
+    operation["map"] = json!({ "python": "def f(v, **tables): return v" });
+    operation["tables"] = json!(tables);
     object
 }
 

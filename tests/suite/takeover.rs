@@ -94,6 +94,27 @@ fn the_first_edit_is_one_rollout_that_brings_the_join() {
     assert_eq!(condition(&world, "RolloutPending"), None);
 }
 
+/// A worker takes another function where the named one is missing: what runs so goes on, and the first
+/// rollout changes nothing about it.
+#[test]
+fn code_that_would_be_refused_goes_on_as_it_runs() {
+    let mut lost = agent("lost");
+    lost["spec"]["processors"]["operations"][0]["map"]["entrypoint"] = json!("gone");
+    let mut world = left(&shop(), &[lost, agent("count")]);
+    let key = kaspr_core::ObjectRef::new(ObjectKind::ConfigMap, "shop", "lost-agent");
+    let before = world.objects[&key]["data"].clone();
+    assert_eq!(taken_over(&mut world), 0);
+    world.change(ObjectKind::App, "orders", &json!({ "spec": { "replicas": 4, "image": "x:2" } }));
+    assert_eq!(rolls(&world.settle()), 1);
+    assert_eq!(world.objects[&key]["data"], before);
+    assert!(template(&world).to_string().contains("lost-agent"));
+    let conditions = world.objects[&kaspr_core::ObjectRef::new(ObjectKind::Agent, "shop", "lost")]
+        ["status"]["conditions"]
+        .clone();
+    let accepted = conditions.as_array().unwrap().iter().find(|one| one["type"] == "Accepted");
+    assert_eq!(accepted.unwrap()["reason"], "InvalidSpec");
+}
+
 fn condition(world: &World, kind: &str) -> Option<Value> {
     let app = world.snapshot().app.present().unwrap().clone();
     let conditions = app["status"]["conditions"].as_array().unwrap();

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use kaspr_crds::{Code, Operation, Processors, TableRef, TopicOut};
 
 use crate::invalid::Invalid;
+use crate::mask;
 
 /// Python's hard keywords: a parameter cannot have such a name.
 const KEYWORDS: [&str; 35] = [
@@ -14,19 +15,63 @@ const KEYWORDS: [&str; 35] = [
     "with", "yield",
 ];
 
-/// A code block must hold code: a worker executes it at its start.
+/// A code block: code that compiles and holds the function that is to be called. A worker executes it
+/// at its start, and one that does not compile ends all of them.
 pub(super) fn check_code(at: &str, code: Option<&Code>, problems: &mut Vec<Invalid>) {
-    let Some(code) = code else { return };
+    check_function(at, code, &Scope::default(), problems);
+}
+
+/// What a code block is executed in: what the `init` block of its processors binds.
+#[derive(Default)]
+struct Scope {
+    init: Option<kaspr_python::Code>,
+}
+
+impl Scope {
+    fn may_bind(&self, name: &str) -> bool {
+        self.init.as_ref().is_some_and(|init| init.may_bind(name))
+    }
+
+    fn binds_nothing(&self) -> bool {
+        self.init.as_ref().is_none_or(kaspr_python::Code::binds_nothing)
+    }
+}
+
+/// Reads a block's code; none where there is none, or it is wrong, or its text is not known.
+fn read(at: &str, code: &Code, problems: &mut Vec<Invalid>) -> Option<kaspr_python::Code> {
     if code.python.trim().is_empty() {
         problems.push(Invalid::new(
             format!("{at}.python"),
             "there is no code",
             "add the Python source, or remove the block",
         ));
+        return None;
     }
-    if let Some(name) = &code.entrypoint
-        && !is_identifier(name)
-    {
+    if mask::is_mask(&code.python) {
+        return None;
+    }
+    match kaspr_python::check(&code.python) {
+        Ok(read) => Some(read),
+        Err(kaspr_python::Problem { line, message, .. }) => {
+            problems.push(Invalid::new(
+                format!("{at}.python"),
+                format!("line {line}: {message}"),
+                "correct the Python: no worker starts with it",
+            ));
+            None
+        }
+    }
+}
+
+/// A block whose function is called; gives what is known of that function.
+fn check_function(
+    at: &str,
+    code: Option<&Code>,
+    scope: &Scope,
+    problems: &mut Vec<Invalid>,
+) -> Option<kaspr_python::Parameters> {
+    let code = code?;
+    if let Some(name) = code.entrypoint.as_ref().filter(|name| !is_identifier(name)) {
         problems.push(
             Invalid::new(
                 format!("{at}.entrypoint"),
@@ -35,6 +80,30 @@ pub(super) fn check_code(at: &str, code: Option<&Code>, problems: &mut Vec<Inval
             )
             .with_value(&name.as_str().into()),
         );
+    }
+    let read = read(at, code, problems)?;
+    let defined = read.defined();
+    match code.entrypoint.as_deref().filter(|name| is_identifier(name)) {
+        Some(name) if !read.may_bind(name) && !scope.may_bind(name) => {
+            let known = if defined.is_empty() {
+                "the code defines no function".to_owned()
+            } else {
+                format!("the code defines {}", defined.join(", "))
+            };
+            let remedy = "name one of these, or define it";
+            problems.push(
+                Invalid::new(format!("{at}.entrypoint"), known, remedy).with_value(&name.into()),
+            );
+            None
+        }
+        Some(name) => read.parameters(name).cloned(),
+        None if read.binds_nothing() && scope.binds_nothing() => {
+            let remedy = "define a function: the first one is called";
+            let problem = "there is nothing to call in it";
+            problems.push(Invalid::new(format!("{at}.python"), problem, remedy));
+            None
+        }
+        None => None,
     }
 }
 
@@ -46,7 +115,8 @@ fn is_identifier(name: &str) -> bool {
 
 /// The rules of a processors block: an unknown name in the pipeline ends the worker's start.
 pub(super) fn check_processors(processors: &Processors, problems: &mut Vec<Invalid>) {
-    check_code("spec.processors.init", processors.init.as_ref(), problems);
+    let init = processors.init.as_ref();
+    let scope = Scope { init: init.and_then(|init| read("spec.processors.init", init, problems)) };
     let operations = processors.operations.as_deref().unwrap_or_default();
     let pipeline = processors.pipeline.as_deref().unwrap_or_default();
     for (list, field, what) in [
@@ -63,7 +133,7 @@ pub(super) fn check_processors(processors: &Processors, problems: &mut Vec<Inval
     }
     let mut names = BTreeSet::new();
     for (index, operation) in operations.iter().enumerate() {
-        check_operation(index, operation, &mut names, problems);
+        check_operation(index, operation, &scope, &mut names, problems);
     }
     for (index, name) in pipeline.iter().enumerate() {
         if !names.contains(name.as_str()) {
@@ -82,6 +152,7 @@ pub(super) fn check_processors(processors: &Processors, problems: &mut Vec<Inval
 fn check_operation<'a>(
     index: usize,
     operation: &'a Operation,
+    scope: &Scope,
     names: &mut BTreeSet<&'a str>,
     problems: &mut Vec<Invalid>,
 ) {
@@ -111,12 +182,36 @@ fn check_operation<'a>(
             "keep one of them, and make further operations of the others",
         ));
     }
-    check_code(&format!("{at}.map"), operation.map.as_ref(), problems);
-    check_code(&format!("{at}.filter"), operation.filter.as_ref(), problems);
+    let tables = operation.tables.as_deref().unwrap_or_default();
+    for (field, code) in [("map", &operation.map), ("filter", &operation.filter)] {
+        let at = format!("{at}.{field}");
+        if let Some(parameters) = check_function(&at, code.as_ref(), scope, problems) {
+            check_parameters(&at, &parameters, tables, problems);
+        }
+    }
     if let Some(topic) = &operation.topic_send {
         check_topic(&format!("{at}.topicSend"), topic, problems);
     }
-    check_tables(&at, operation.tables.as_deref().unwrap_or_default(), problems);
+    check_tables(&at, tables, problems);
+}
+
+/// Tables are passed by name: a function without such a parameter fails at each event.
+fn check_parameters(
+    at: &str,
+    parameters: &kaspr_python::Parameters,
+    tables: &[TableRef],
+    problems: &mut Vec<Invalid>,
+) {
+    for table in tables.iter().filter(|table| !parameters.takes(&table.param_name)) {
+        problems.push(
+            Invalid::new(
+                format!("{at}.entrypoint"),
+                format!("its function takes no {}, as which a table is passed", table.param_name),
+                "add the parameter to the function, or correct paramName",
+            )
+            .with_value(&table.name.as_str().into()),
+        );
+    }
 }
 
 fn check_tables(at: &str, tables: &[TableRef], problems: &mut Vec<Invalid>) {

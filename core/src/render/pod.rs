@@ -118,7 +118,8 @@ fn pass_through(spec: &mut Map<String, Value>, given: &PodTemplate) {
         ("nodeSelector", given.node_selector.as_ref().map(|map| json!(map))),
         ("priorityClassName", given.priority_class_name.clone().map(Value::from)),
         ("schedulerName", given.scheduler_name.clone().map(Value::from)),
-        ("enableServiceLinks", given.enable_service_links.map(Value::from)),
+        // A Service named `kaspr-web` would set KASPR_WEB_PORT to an address, and no worker would start.
+        ("enableServiceLinks", Some(given.enable_service_links.unwrap_or(false).into())),
     ];
     for (field, value) in scalars {
         if let Some(value) = value {

@@ -103,7 +103,7 @@ pub struct PodTemplate {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::list_of::<HostAlias>")]
     pub host_aliases: Option<Vec<Raw>>,
-    /// Tell containers of the namespace's Services by environment variables.
+    /// Tell containers of the namespace's Services by environment variables; false if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enable_service_links: Option<bool>,
     /// Further volumes.

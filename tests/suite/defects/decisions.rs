@@ -95,6 +95,28 @@ fn a_component_without_an_app_or_a_label_is_told_and_comes_to_rest() {
     assert!(decide(&world.snapshot()).is_silent());
 }
 
+/// Part 3: what no worker could start with does not reach them.
+#[test]
+fn python_that_does_not_compile_leaves_the_old_code_running() {
+    let mut world = settled(&[app(json!({})), agent("count")]);
+    let (before, running) = (template(&world).clone(), loaded(&world, "agents"));
+    let code = "/spec/processors/operations/0/map/python";
+    for bad in ["def f(v) return v", "def g(v): return v"] {
+        world.put(with(agent("count"), code, json!(bad)));
+        let plans = world.settle();
+        assert_eq!(acts(&plans), [""; 0], "{bad}");
+        assert_eq!(template(&world), &before);
+        assert_eq!(loaded(&world, "agents"), running);
+        let object = live(&world, ObjectKind::Agent, "count");
+        assert_eq!(condition(object, "Accepted"), "False InvalidSpec");
+    }
+    world.put(with(agent("count"), code, json!("def f(v): return 2")));
+    world.settle();
+    assert_ne!(loaded(&world, "agents"), running);
+    let object = live(&world, ObjectKind::Agent, "count");
+    assert_eq!(condition(object, "Accepted"), "True Valid");
+}
+
 /// A2, A6, D19, D23, E3
 #[test]
 fn an_invalid_app_says_so_once_and_comes_to_rest() {

@@ -5,34 +5,25 @@ use serde_json::{Value, json};
 
 use super::{agent, component, processors, read_back, table, task, web_view, with};
 
-/// Texts that a careless writer of YAML bends: folded, trimmed, retyped or refused.
-fn nasty() -> Vec<String> {
+/// Python that a careless writer of YAML bends: folded, trimmed, retyped or refused.
+fn code() -> Vec<String> {
     let mut texts: Vec<String> = [
         "def f(v):\n\treturn v\n",
-        "\tx = 1",
-        "x = 1   \n\n\n   y = 2  ",
-        "  x = 1",
+        "x = 1   \n\n\ny = 2  ",
         "\n\nx = 1",
         "x = 1\r\ny = 2\r\n",
         "x = 1\ry = 2",
         "x = 'a: b'  # c",
         "# only a comment",
-        "a:",
-        "- a",
-        "? a",
         "{a: b}",
-        "[a, b",
-        "&a *b !c |d >e %f @g `h",
-        "\"a\" 'b' \\n \\x41",
-        "--- a\n...\n--- b",
+        "\"a\" 'b' '\\n \\x41'",
         "x = \"\u{85}\u{a0}\u{2028}\u{2029}\u{feff}\"",
         "x = '\u{1f600}\u{10fffd}\u{e000}\u{fffd}'",
         "x = '\u{7f}\u{80}\u{9f}\u{1}\u{1b}\u{8}'",
-        "x = '\0'",
         "x = 'é ü ß 漢字 \u{301}'",
         "x",
         "é",
-        ".",
+        "- a",
     ]
     .map(str::to_owned)
     .into();
@@ -42,16 +33,36 @@ fn nasty() -> Vec<String> {
     texts
 }
 
+/// Texts that are no Python, and look like YAML.
+const PROSE: [&str; 11] = [
+    "\tx = 1",
+    "  x = 1",
+    "a:",
+    "? a",
+    "[a, b",
+    "&a *b !c |d >e %f @g `h",
+    "--- a\n...\n--- b",
+    "x = 1   \n\n\n   y = 2  ",
+    "x = '\0'",
+    ".",
+    "\u{feff}a",
+];
+
 /// D-21
 #[test]
 fn code_arrives_in_the_worker_byte_for_byte() {
-    for text in nasty() {
+    for text in code() {
+        let init = json!({ "python": text, "entrypoint": null });
+        let item = read_back(&with(task("a"), "/spec/processors/init", init));
+        assert_eq!(item["processors"]["init"]["python"], text, "{text:?}");
+        let text = format!("def f(v): return v\n{text}");
         let code = json!({ "python": text, "entrypoint": "f" });
-        let agent = with(agent("a"), "/spec/processors/operations/0/map", code.clone());
-        let item = read_back(&agent);
+        let item = read_back(&with(agent("a"), "/spec/processors/operations/0/map", code.clone()));
         assert_eq!(item["processors"]["operations"][0]["map"], code, "{text:?}");
-        let init = with(task("a"), "/spec/processors/init", code.clone());
-        assert_eq!(read_back(&init)["processors"]["init"], code, "{text:?}");
+    }
+    for text in PROSE {
+        let item = read_back(&with(table("a"), "/spec/description", json!(text)));
+        assert_eq!(item["description"], text, "{text:?}");
     }
 }
 

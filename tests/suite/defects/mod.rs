@@ -3,6 +3,7 @@
 //! `docs/defects.md` lists every defect by its id and says where it is answered.
 #![cfg(test)]
 
+mod blocks;
 mod decisions;
 mod definitions;
 mod drift;

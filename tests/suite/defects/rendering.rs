@@ -352,3 +352,11 @@ fn every_object_has_its_owner() {
         assert_eq!(*owner, live(&world, ObjectKind::App, "orders")["metadata"]["uid"], "{of}");
     }
 }
+
+/// A Service named `kaspr-web` in the namespace sets `KASPR_WEB_PORT`, which ends every worker.
+#[test]
+fn pods_get_no_variables_of_services_unless_somebody_asks_for_them() {
+    assert_eq!(template(&settled(&[app(json!({}))]))["spec"]["enableServiceLinks"], false);
+    let asks = app(json!({ "template": { "pod": { "enableServiceLinks": true } } }));
+    assert_eq!(template(&settled(&[asks]))["spec"]["enableServiceLinks"], true);
+}

@@ -10,9 +10,10 @@ use crate::workspace::{cargo, output_of};
 
 /// Which crates of the workspace each may name, for building and for testing. A crate that is
 /// missing here is a finding: an arrow is a design change, not a detail.
-const ARROWS: [(&str, &[&str]); 11] = [
+const ARROWS: [(&str, &[&str]); 12] = [
     ("kaspr-crds", &[]),
-    ("kaspr-core", &["kaspr-crds"]),
+    ("kaspr-python", &[]),
+    ("kaspr-core", &["kaspr-python", "kaspr-crds"]),
     ("kaspr-effects", &["kaspr-core", "kaspr-crds"]),
     ("kaspr-engine", &["kaspr-effects", "kaspr-core", "kaspr-crds"]),
     ("kaspr-simulator", &["kaspr-engine", "kaspr-effects", "kaspr-core", "kaspr-crds"]),
