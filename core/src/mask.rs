@@ -19,10 +19,10 @@ use crate::meta::Meta;
 use crate::observed::Observed;
 use crate::policy::definitions;
 use crate::policy::rollout::adoption;
-use crate::render;
 use crate::schema;
 use crate::seen::Seen;
 use crate::snapshot::{ComponentFacts, Snapshot};
+use crate::{packages, render};
 
 const BEGIN: &str = "<redacted ";
 const END: &str = ">";
@@ -304,8 +304,11 @@ fn field(name: &str, value: &mut Value) {
                 let text = progress.to_string();
                 set(progress, &text);
             }
-            if let Some(packages) = status.get_mut("pythonPackages") {
-                all(packages);
+            // The rest of it are digests, instants and words of closed sets.
+            for told in ["installed", "warnings"] {
+                if let Some(texts) = status.pointer_mut(&format!("/pythonPackages/{told}")) {
+                    all(texts);
+                }
             }
         }
         (Some(Rule::Variables), Value::Array(entries)) => {
@@ -320,7 +323,9 @@ fn field(name: &str, value: &mut Value) {
             }
             below(get);
         }
-        (Some(Rule::Texts), Value::Array(items)) => items.iter_mut().for_each(scalar),
+        (Some(Rule::Texts), Value::Array(items)) => {
+            items.iter_mut().filter(|item| !is_of_installer(name, item)).for_each(scalar);
+        }
         (Some(Rule::Texts), value @ Value::String(_)) => scalar(value),
         (Some(Rule::Addresses), Value::Array(items)) => items.iter_mut().for_each(url),
         (Some(Rule::Addresses), address) => url(address),
@@ -336,13 +341,20 @@ fn variable(entry: &mut Map<String, Value>) {
     }
 }
 
-/// Whether a variable has a value that this operator gives it: a digest, or the host of a member. Its
-/// name alone would not do, since a user may set it too.
+/// Whether a text of a command is one that this operator gives to all that install packages.
+fn is_of_installer(field: &str, text: &Value) -> bool {
+    ["args", "command"].contains(&field) && text.as_str().is_some_and(render::is_of_installer)
+}
+
+/// Whether a variable has a value that this operator gives it: a digest, the place of packages, or the
+/// host of a member. Its name alone would not do, since a user may set it too.
 fn is_ours(name: &str, value: &Value) -> bool {
     let Some(value) = value.as_str() else { return false };
     let is_digest = value.len() == 16 && value.bytes().all(|byte| byte.is_ascii_hexdigit());
     let is_host = value.starts_with("$(POD_NAME).") && value.ends_with(".svc.cluster.local");
-    (render::is_digest_variable(name) && is_digest) || (name == "K_WEB_HOST" && is_host)
+    (render::is_digest_variable(name) && is_digest)
+        || (name == "K_WEB_HOST" && is_host)
+        || (name == "PYTHONPATH" && packages::is_path(value))
 }
 
 /// Every scalar below a value.

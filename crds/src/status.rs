@@ -248,6 +248,10 @@ pub struct PackagesStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = bounds::NAME))]
     pub installed_by: Option<String>,
+    /// Why the last installation failed, in one word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = bounds::WORD))]
+    pub error: Option<String>,
     /// What people should know about the installation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = bounds::LIST), inner(length(max = bounds::MESSAGE)))]

@@ -9,6 +9,7 @@ use crate::process::Process;
 use crate::sensors::Fact;
 use crate::sensors::fact::{LookFact, PassFact, PassResult, StepFact};
 use crate::sensors::members::MembersFact;
+use crate::sensors::packages::InstallationFact;
 
 /// One pass over a key: what it asks of the queue.
 pub async fn pass(taken: &Taken, process: &Process, decisions: &Decisions) -> After {
@@ -41,6 +42,7 @@ fn fact(taken: &Taken, decision: String, passed: &Passed) -> PassFact {
         due_to_request: (!report.sent.is_empty()).then(|| passed.acts_at.since(taken.due)),
         notices: report.said(plan).cloned().collect(),
         members: MembersFact::of(snapshot, plan, &steps),
+        installation: InstallationFact::of(snapshot, plan, &steps),
         result: PassResult::of(&steps),
         steps,
         ..fact

@@ -57,10 +57,10 @@ pub fn deeds(kind: ObjectKind) -> &'static [Deed] {
         | ObjectKind::WebView
         | ObjectKind::Task
         | ObjectKind::Join => &[Watch, WriteStatus, Free],
-        ObjectKind::ServiceAccount | ObjectKind::Service => &[Watch, Keep, TakeOwnership],
-        ObjectKind::ConfigMap | ObjectKind::Autoscaler | ObjectKind::Claim => {
-            &[Watch, Keep, TakeOwnership, Delete]
+        ObjectKind::ServiceAccount | ObjectKind::Service | ObjectKind::Claim => {
+            &[Watch, Keep, TakeOwnership]
         }
+        ObjectKind::ConfigMap | ObjectKind::Autoscaler => &[Watch, Keep, TakeOwnership, Delete],
         ObjectKind::StatefulSet => &[Watch, Keep, TakeOwnership, Scale],
         ObjectKind::Pod => &[Watch, Delete],
     }
@@ -150,10 +150,7 @@ mod tests {
         }
         let deletes = rights.iter().filter(|right| right.verb == "delete");
         let deletes: Vec<&str> = deletes.map(|right| right.resource.as_str()).collect();
-        assert_eq!(
-            deletes,
-            ["configmaps", "persistentvolumeclaims", "pods", "horizontalpodautoscalers"]
-        );
+        assert_eq!(deletes, ["configmaps", "pods", "horizontalpodautoscalers"], "data stays");
         let specs = |right: &&Right| right.group == "kaspr.io" && !right.resource.contains('/');
         let verbs: BTreeSet<&str> = rights.iter().filter(specs).map(|right| right.verb).collect();
         // A patch takes away the annotation that asks for a rebalance, and what the original left.

@@ -94,18 +94,51 @@ async fn meets_others(space: &Space) {
         json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta("taken-app")}),
         json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta("taken-app-config")}),
         json!({"apiVersion": "v1", "kind": "Service", "metadata": meta("taken-app"), "spec": ports}),
+        json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim",
+        "metadata": meta("taken-app-python-packages"), "spec": {
+            "accessModes": ["ReadWriteOnce"],
+            "resources": { "requests": { "storage": "1Gi" } },
+        }}),
     ];
     space.apply(&foreign).await;
-    space.apply(&[app("taken")]).await;
+    space.apply(&[with_packages("taken")]).await;
     space.says("KasprApp", "taken", "Progressing", "NameConflict").await;
     space.delete("KasprApp", "taken").await;
 }
 
+/// An app whose members share their packages.
+fn with_packages(name: &str) -> Value {
+    let mut app = app(name);
+    app["spec"]["pythonPackages"] =
+        json!({ "packages": ["six==1.16.0"], "cache": { "enabled": true } });
+    app
+}
+
 /// All kinds are made, one goes, the members go and come back.
 async fn comes_and_goes(space: &Space) {
-    space.apply(&two_of_each_kind("shop")).await;
+    let components = two_of_each_kind("shop");
+    space.apply(&components).await;
+    let left = json!({ "kopf.zalando.org/last-handled-configuration": "{}" });
+    for one in &components {
+        let note = json!({ "metadata": { "annotations": left } });
+        space.edit(one["kind"].as_str().unwrap(), name_of(one), note).await;
+    }
     space.apply(&[app("shop")]).await;
     space.is_settled("shop").await;
+    eventually("what the original left is gone", async || {
+        for one in &components {
+            let live = space.get(one["kind"].as_str().unwrap(), name_of(one)).await;
+            if live["metadata"]["annotations"].to_string().contains("kopf") {
+                return Err(name_of(one).to_owned());
+            }
+        }
+        Ok(())
+    })
+    .await;
+    space.apply(&[with_packages("packed")]).await;
+    let claim = ("PersistentVolumeClaim", "packed-app-python-packages");
+    space.has(claim.0, claim.1, "/spec/accessModes/0", &json!("ReadWriteMany")).await;
+    space.delete("KasprApp", "packed").await;
     let ask = json!({"metadata": {"annotations": {"kaspr.io/rebalance": "now"}}});
     space.edit("KasprApp", "shop", ask).await;
     space.has("KasprApp", "shop", "/status/rebalance/cause", &json!("Manual")).await;

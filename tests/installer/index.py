@@ -12,7 +12,6 @@ import threading
 import zipfile
 from collections import namedtuple
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import quote, unquote
 
 Asked = namedtuple("Asked", "path authorization")
 
@@ -166,11 +165,3 @@ class Index:
 def basic(user, password):
     """The Authorization header of a login, in UTF-8."""
     return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
-
-
-def quoted(text):
-    return quote(text, safe="")
-
-
-def unquoted(text):
-    return unquote(text)

@@ -156,7 +156,7 @@ class Store:
         for byte in body:
             request.wfile.write(bytes([byte]))
             request.wfile.flush()
-            if self.closing.wait(0.05):
+            if self.closing.wait(0.2):
                 return
 
     def upload(self, request):

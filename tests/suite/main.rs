@@ -5,6 +5,7 @@ mod campaign;
 mod check;
 mod defects;
 mod deploy;
+mod installer;
 mod leaves;
 mod members;
 mod metrics;

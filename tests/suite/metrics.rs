@@ -24,6 +24,7 @@ use kaspr_runtime::sensors::fact::{
     StepFact, WatchFact, WatchState,
 };
 use kaspr_runtime::sensors::members::{MemberTold, MembersFact};
+use kaspr_runtime::sensors::packages::InstallationFact;
 use kaspr_runtime::sensors::prometheus::{Metrics, Page, State, families};
 use kaspr_tests::exposition::Exposition;
 use serde_json::{Value, json};
@@ -106,6 +107,7 @@ fn agents(count: usize) -> Vec<String> {
 /// A pass over an app with a member that hangs, and the round that found it.
 fn of_members() -> (PassFact, PollFact) {
     let mut members = self::pass("flock", &[]);
+    members.installation = Some(InstallationFact::Installed(Some(4.2)));
     members.members = MembersFact {
         told: vec![MemberTold {
             pod: "flock-app-2".to_owned(),
@@ -170,6 +172,7 @@ fn everything() -> Vec<Fact> {
     let mut broken = self::pass("broken", &[]);
     broken.steps.clear();
     broken.result = PassResult::Defect("broken".to_owned());
+    broken.installation = Some(InstallationFact::Failed("timeout"));
     let (members, poll) = of_members();
     vec![
         told(pass),

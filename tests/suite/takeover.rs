@@ -290,6 +290,17 @@ fn what_the_framework_left_goes_once_every_object_is_ours() {
 
 /// S of the issue: a finalizer that comes back stops all writes to that app, and says so.
 #[test]
+fn a_component_that_comes_to_a_new_app_is_let_go() {
+    let mut world = crate::defects::settled(&[app(json!({}))]);
+    world.put(original::handled(&agent("moved")));
+    world.settle();
+    let key = kaspr_core::ObjectRef::new(ObjectKind::Agent, "shop", "moved");
+    let metadata = &world.objects[&key]["metadata"];
+    assert!(!metadata.to_string().contains("kopf"), "{metadata}");
+    assert!(decide(&world.snapshot()).is_silent());
+}
+
+#[test]
 fn an_original_that_still_runs_stops_all_writes_to_its_app() {
     let mut world = left(&shop(), &components());
     world.settle();

@@ -1,21 +1,22 @@
 """Installs an app's Python packages before its worker starts.
 
-Runs as text in an init container: `python -I -c <this>`, with what to do in KASPR_INSTALL and nothing but the standard
-library. A set of packages is made beside its place and moved there in one step, so nobody sees half of it. Kubernetes
-expands a dollar sign before a parenthesis and halves a double one: this text has neither.
+Runs as text in an init container: `python -I -c <this>`, with what to do in KASPR_INSTALL, and only the standard
+library. A set of packages is made beside its place and moved there in one step, so that nobody sees half of it.
+Kubernetes expands a dollar sign before a parenthesis and halves a double one: here is neither.
 """
 
-import base64, collections, contextlib, datetime, errno, fcntl, gzip, hashlib, json, os, platform, re, shutil, signal
+import base64, collections, datetime, errno, fcntl, gzip, hashlib, json, os, platform, re, shutil, signal
 import subprocess, sys, tarfile, tempfile, threading, time
+from contextlib import suppress
+from os.path import join
 from urllib.parse import quote, unquote, urlencode, urlsplit
-from urllib.request import Request, urlopen
 
 MARKER, DAY, CHUNK = ".installed.json", 86400, 65536
 PYTHON, MACHINE, HOST = "%d.%d" % sys.version_info[:2], platform.machine(), platform.node()
 SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
 SECRETS = {r"(?<=://)[^\s/]+(?=@)"}
 
-URL, TEXT, COUNT = r"https?://[!-~]+", r"[ -~]+", r"[1-9][0-9]{0,5}"
+TEXT, URL, COUNT = r"[ -~]+", r"https?://[!-~]+", r"[1-9][0-9]{0,5}"
 SPEC = {
     "packages": (list, r"(?s).*"), "hash": (str, r"[0-9a-f]{16}"), "set": (str, r"[A-Za-z0-9][\w.-]{0,99}"),
     "root": (str, r"/[ -~]*"), "mode": (str, r"ephemeral|shared|bucket"), "attempts": (int, COUNT),
@@ -25,36 +26,32 @@ SPEC = {
 OPTIONAL = ("variables", "indexUrl", "extraIndexUrls", "trustedHosts")
 BUCKET = {"name": (str, TEXT), "key": (str, TEXT), "credentials": (str, TEXT), "maxBytes": (int, r"[1-9][0-9]*")}
 
-# What pip says when it fails. In this order: pip ends with "No matching distribution" also where an index could not be
-# reached or refused the login.
+# By what pip says. In this order: it ends with "No matching distribution" even if an index could not be reached, or
+# refused the login.
 FAILURES = {
     "disk_full": r"No space left on device|Disk quota exceeded",
     "hash_mismatch": r"THESE PACKAGES DO NOT MATCH THE HASHES",
     "invalid_package": r"^ERROR: Invalid requirement|\.InvalidMarker: ",
-    "authentication": r"\b40[137] (Client )?Error|HTTP error 40[13]|returned error: 40[13]|Authentication failed"
-                      r"|could not read Username|Permission denied \(publickey|407 Proxy",
+    "authentication": r"\b40[137] (Client )?Error|HTTP error 40[13]|returned error: 40[13]|407 Proxy"
+                      r"|Permission denied \(|Authentication failed|could not read Username|Host key verification",
     "network": r"NewConnectionError|Failed to establish|ConnectTimeoutError|ReadTimeoutError|in name resolution"
-               r"|Max retries exceeded|SSLError|Connection (refused|reset|timed out)|\b5\d\d Server Error"
-               r"|HTTP error 5\d\d|Could not resolve host|Failed to connect|not a trusted or secure host",
+               r"|Max retries exceeded|Connection (refused|reset|timed out)|\b5\d\d Server Error|HTTP error 5\d\d"
+               r"|SSLError|the ssl certificate|Could not resolve host|Failed to connect|not a trusted or secure host",
+    "package_not_found": r"No matching distribution|Could not find a version|HTTP error 404|[Rr]epository .*not found",
     "build_failed": r"did not run successfully|Failed building wheel|Failed to build",
-    "package_not_found": r"No matching distribution|Could not find a version|404 Client Error",
 }
 
 
 class Failure(Exception):
-    """What went wrong: a word for programs, a sentence for people."""
-
-    def __init__(self, error, message):
-        super().__init__(message)
-        self.error = error
+    """A word for programs, a sentence for people."""
 
 
 def main():
     os.umask(0o022)
     sys.stdout.reconfigure(errors="backslashreplace")
     signal.signal(signal.SIGTERM, terminated)
-    started, policy = time.monotonic(), "block"
     report = {"state": "Failed", "source": "pip", "attempts": 0, "installedBy": HOST, "pythonVersion": PYTHON}
+    started, policy = time.monotonic(), "block"
     try:
         learn(os.environ.get("PYPI_PASSWORD", ""))
         spec = read(os.environ.get("KASPR_INSTALL"))
@@ -65,9 +62,9 @@ def main():
         report.update(state="Installed", installTime=marker.get("install_time"), duration=marker.get("duration"),
                       installedBy=marker.get("pod_name"))
     except Exception as error:
-        word = "disk_full" if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) else "unknown"
-        report.update(error=getattr(error, "error", word), message=str(error) or type(error).__name__,
-                      duration="%ds" % (time.monotonic() - started))
+        full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
+        report["error"], report["message"] = words(error, "disk_full" if full else "unknown")
+        report["duration"] = "%ds" % (time.monotonic() - started)
         say(f"failed ({report['error']}): {report['message']}")
     tell(report)
     sys.exit(0 if report["state"] == "Installed" or policy == "allow" else 1)
@@ -76,6 +73,10 @@ def main():
 def terminated(*_):
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # A second one must not disturb the cleaning up.
     sys.exit(143)
+
+
+def words(error, word):
+    return error.args if isinstance(error, Failure) else (word, str(error) or type(error).__name__)
 
 
 def read(text):
@@ -97,19 +98,18 @@ def check(values, shapes):
         if not value and name in OPTIONAL:
             values[name] = kind()
             continue
-        items = value if type(value) is list else [value]
-        item = str if kind is list else kind
+        items, item = (value, str) if kind is list else ([value], kind)
         if type(value) is not kind or not items or not all(
                 type(each) is item and re.fullmatch(pattern, str(each), re.ASCII) for each in items):
             raise Failure("unknown", f"KASPR_INSTALL is invalid: {name} is {value!r}")
 
 
 def install(spec, report):
-    """Sees to it that the set is there; tells where it is from, and its marker."""
-    root, target = spec["root"], os.path.join(spec["root"], spec["set"])
+    """Sees to it that the set is there; where it is from, and its marker."""
+    root, target, mode = spec["root"], join(spec["root"], spec["set"]), spec["mode"]
     os.makedirs(root, exist_ok=True)
     marker = usable(target)
-    if not marker and spec["mode"] == "shared":
+    if not marker and mode == "shared":
         lock = take_lock(spec)  # Held for as long as this name is there.
         marker = usable(target)
     if marker:
@@ -118,18 +118,18 @@ def install(spec, report):
     started = time.monotonic()
     private, fresh = tempfile.mkdtemp(prefix="kaspr-"), tempfile.mkdtemp(prefix=f".tmp-{HOST}-", dir=root)
     try:
-        source = "bucket" if spec["mode"] == "bucket" and restore(spec, private, fresh) else "pip"
+        source = "bucket" if mode == "bucket" and restore(spec, private, fresh) else "pip"
         if source == "pip":
             run_pip(spec, private, fresh, report)
-        marker = mark(spec, fresh, "%ds" % (time.monotonic() - started))
+        marker = mark(spec, fresh, time.monotonic() - started)
         found = place(fresh, target) or marker
-        if spec["mode"] == "bucket" and source == "pip":
+        if mode == "bucket" and source == "pip":
             upload(spec, private, target)
     finally:
-        shutil.rmtree(private, ignore_errors=True)
-        shutil.rmtree(fresh, ignore_errors=True)
-    with contextlib.suppress(OSError):
-        if spec["mode"] == "shared":
+        for directory in (private, fresh):
+            shutil.rmtree(directory, ignore_errors=True)
+    with suppress(OSError):
+        if mode == "shared":
             retire(root, spec["set"])
         sweep(root)
     return source if found is marker else "kept", found
@@ -137,31 +137,29 @@ def install(spec, report):
 
 def usable(target):
     """The marker of a finished set for this Python on this machine, or None."""
-    path = os.path.join(target, MARKER)
-    try:
+    path = join(target, MARKER)
+    with suppress(OSError, ValueError, KeyError, TypeError):
         with open(path, encoding="utf-8") as file:
             marker = json.load(file)
-        if (marker["python_version"], marker["machine"]) != (PYTHON, MACHINE):
-            return None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    with contextlib.suppress(OSError):
-        os.utime(path)  # So that retire() sees that it is in use.
-    say(f"{target} is there, installed by {marker.get('pod_name')}")
-    return marker
+        if (marker["python_version"], marker["machine"]) == (PYTHON, MACHINE):
+            say(f"{target} is there, installed by {marker['pod_name']}")
+            with suppress(OSError):
+                os.utime(path)  # For retire(): it is in use.
+            return marker
+    return None
 
 
-def mark(spec, fresh, duration):
+def mark(spec, fresh, seconds):
     now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="microseconds")
-    marker = {"packages": spec["packages"], "python_version": PYTHON, "install_time": now, "duration": duration,
+    marker = {"packages": spec["packages"], "python_version": PYTHON, "install_time": now, "duration": "%ds" % seconds,
               "pod_name": HOST, "hash": spec["hash"], "machine": MACHINE}
-    with open(os.path.join(fresh, MARKER), "w", encoding="utf-8") as file:
+    with open(join(fresh, MARKER), "w", encoding="utf-8") as file:
         json.dump(marker, file)
     return marker
 
 
 def place(fresh, target):
-    """Moves a finished set into place; the marker of another one that came first, if so."""
+    """Moves a finished set into place; the marker of one that came first, if so."""
     os.chmod(fresh, 0o755)
     while True:
         try:
@@ -180,22 +178,22 @@ def put_aside(path):
 
 
 def retire(root, current):
-    """Puts old sets aside; stays: the current one, the newest three others, all that were used within a week."""
-    others = [os.path.join(entry.path, MARKER) for entry in os.scandir(root)
+    """Puts old sets aside. What stays: the current one, the newest three others, all that were used within a week."""
+    others = [join(entry.path, MARKER) for entry in os.scandir(root)
               if entry.is_dir(follow_symlinks=False) and entry.name[0] != "." and entry.name != current]
-    ages = sorted((time.time() - os.path.getmtime(path), path) for path in others if os.path.isfile(path))
-    for age, path in ages[3:]:
-        if age > 7 * DAY:
+    for used, path in sorted((os.path.getmtime(path), path) for path in others if os.path.isfile(path))[:-3]:
+        if time.time() - used > 7 * DAY:
             put_aside(os.path.dirname(path))
 
 
 def sweep(root):
     """Removes what was put aside, and what killed installations have left."""
     for entry in list(os.scandir(root)):
-        if entry.is_dir(follow_symlinks=False) and (
-                entry.name.startswith((".old-", f".tmp-{HOST}-"))
-                or entry.name.startswith(".tmp-") and time.time() - entry.stat().st_mtime > DAY):
-            shutil.rmtree(entry.path, ignore_errors=True)
+        with suppress(FileNotFoundError):
+            name, age = entry.name, time.time() - entry.stat(follow_symlinks=False).st_mtime
+            gone = name[:5] == ".old-" or name[:-8] == f".tmp-{HOST}-" or name[:5] == ".tmp-" and age > DAY
+            if gone and entry.is_dir(follow_symlinks=False):
+                shutil.rmtree(entry.path, ignore_errors=True)
 
 
 def take_lock(spec):
@@ -204,7 +202,7 @@ def take_lock(spec):
     limit = spec["attempts"] * (spec["timeoutSeconds"] + 5) + 60
     while True:
         try:
-            file = file or open(os.path.join(spec["root"], ".install.lock"), "a+", errors="replace")
+            file = file or open(join(spec["root"], ".install.lock"), "a+", errors="replace")
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             file.truncate(0)
             file.write(HOST)
@@ -227,12 +225,15 @@ def take_lock(spec):
 
 
 def run_pip(spec, private, fresh, report):
-    lines, used = requirements(spec)
-    file, config, scratch = (os.path.join(private, name) for name in ("requirements.txt", "pip.conf", "tmp"))
+    file, config, scratch = (join(private, name) for name in ("requirements.txt", "pip.conf", "tmp"))
+    lines, hidden = requirements(spec)
     # The mark in front keeps pip from guessing an encoding, in which a letter may become a line break.
     write(file, "\ufeff" + "\n".join(lines) + "\n")
     write(config, configuration(spec, scratch))
-    env = {**environment(lines, used), "PIP_CONFIG_FILE": config, "TMPDIR": scratch}
+    # pip shall know nothing secret, nothing that sets pip or Python, and nothing that it would expand.
+    env = {name: value for name, value in os.environ.items()
+           if name not in hidden and (name == "PIP_CERT" or not name.startswith(("PIP_", "PYTHON")))}
+    env.update(PIP_CONFIG_FILE=config, TMPDIR=scratch)
     argv = [sys.executable, "-m", "pip", "install", "--no-input", "--disable-pip-version-check",
             "--no-warn-script-location", "--no-cache-dir", "--target", fresh, "--requirement", file]
     for attempt in range(1, spec["attempts"] + 1):
@@ -244,59 +245,50 @@ def run_pip(spec, private, fresh, report):
         failure = run_once(argv, env, scratch, spec["timeoutSeconds"])
         if not failure:
             return
-        if attempt == spec["attempts"] or failure.error == "invalid_package":
-            raise failure
-        say(f"attempt {attempt} failed ({failure.error}): {failure}")
+        if attempt == spec["attempts"] or failure[0] == "invalid_package":
+            raise Failure(*failure)
+        say("attempt %d failed (%s): %s" % (attempt, *failure))
         time.sleep(float(os.environ.get("KASPR_PAUSE", 5)))
 
 
 def requirements(spec):
-    """A line for each package, with variables expanded, and the names of these."""
-    used = {name for name in spec["variables"] if name in os.environ}
+    """A line for each package, with variables expanded, and the names that pip must not know."""
+    hidden = {"KASPR_INSTALL", "PYPI_USERNAME", "PYPI_PASSWORD"}
+
+    def value(match):
+        name = match[1] or match[2]
+        if name not in spec["variables"] or name not in os.environ:
+            return match[0]
+        hidden.add(name)
+        return os.environ[name]
+
     reference = re.compile(r"[$](?:\{([A-Za-z_]\w*)\}|([A-Za-z_]\w*))", re.ASCII)
-    lines, seen = [], set()
-    for text in spec["packages"]:
-        def value(match):
-            name = match[1] or match[2]
-            seen.add(name)
-            return os.environ[name] if name in used else match[0]
-
-        line = reference.sub(value, text)
+    lines = [reference.sub(value, text) for text in spec["packages"]]
+    for text, line in zip(spec["packages"], lines):
+        left = set(re.findall(r"[$]\{([A-Z0-9_]+)\}", line))
         # To pip, all this would be more than one requirement.
-        if (not line.strip() or not (text + line).isprintable() or re.search(r"(^| )[-#]", line)
-                or line.endswith("\\") or re.search(r"[$]\{(PIP_CONFIG_FILE|TMPDIR)\}", line)):
+        if (not line.strip() or not (text + line).isprintable() or re.search(r"(^| )[-#]", line) or line.endswith("\\")
+                or left & {"PIP_CONFIG_FILE", "TMPDIR"}):
             raise Failure("invalid_package", f"not a package: {text[:100]!r}")
-        lines.append(line)
-    return lines, used & seen
-
-
-def environment(lines, used):
-    """What pip knows: nothing secret, nothing that sets pip or Python, nothing that pip itself would expand."""
-    hidden = {"KASPR_INSTALL", "PYPI_USERNAME", "PYPI_PASSWORD", *used}
-    hidden.update(*(re.findall(r"[$]\{([A-Z0-9_]+)\}", line) for line in lines))
-    return {name: value for name, value in os.environ.items()
-            if name not in hidden and (name == "PIP_CERT" or not name.startswith(("PIP_", "PYTHON")))}
+        hidden |= left
+    return lines, hidden
 
 
 def configuration(spec, scratch):
     url, login = spec["indexUrl"], [os.environ.get(name, "") for name in ("PYPI_USERNAME", "PYPI_PASSWORD")]
     if url and any(login):
         parts = urlsplit(url)
-        host = parts.netloc.rpartition("@")[2]
-        url = parts._replace(netloc=":".join(quote(wire(text), safe="") for text in login) + "@" + host).geturl()
-    # That an index has refused a login is only in the log.
-    options = {"log": os.path.join(scratch, "log"), "keyring-provider": "disabled", "index-url": url,
+        # pip sends logins in Latin-1, and fails at what that does not have: a text whose Latin-1 is UTF-8.
+        login = [quote(text.encode("utf-8", "surrogateescape").decode("latin-1"), safe="") for text in login]
+        url = parts._replace(netloc=":".join(login) + "@" + parts.netloc.rpartition("@")[2]).geturl()
+    # Only the log says that an index has refused a login.
+    options = {"log": join(scratch, "log"), "keyring-provider": "disabled", "index-url": url,
                "extra-index-url": " ".join(spec["extraIndexUrls"]), "trusted-host": " ".join(spec["trustedHosts"])}
     return "[global]\n" + "".join(f"{name} = {value}\n" for name, value in options.items() if value)
 
 
-def wire(text):
-    """A text whose Latin-1 is its UTF-8: pip sends logins in Latin-1, and fails at what that does not have."""
-    return text.encode("utf-8", "surrogateescape").decode("latin-1")
-
-
 def run_once(argv, env, scratch, seconds):
-    """Runs pip; why it failed, or None."""
+    """Runs pip; a word and a sentence why it failed, or None."""
     process = subprocess.Popen(
         argv, env=env, cwd=scratch, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         encoding="utf-8", errors="replace", start_new_session=True)
@@ -306,11 +298,11 @@ def run_once(argv, env, scratch, seconds):
     try:
         process.wait(seconds)
     except subprocess.TimeoutExpired:
-        return Failure("timeout", f"pip did not end within {seconds} s")
+        return "timeout", f"pip did not end within {seconds} s"
     finally:
         stop(process)
         reader.join(5)
-    return classify(list(lines), os.path.join(scratch, "log"), process.returncode) if process.returncode else None
+    return classify(list(lines), join(scratch, "log"), process.returncode) if process.returncode else None
 
 
 def relay(stream, lines):
@@ -320,34 +312,35 @@ def relay(stream, lines):
 
 
 def stop(process):
-    """Ends pip, and what is left of all that it has started."""
-    with contextlib.suppress(ProcessLookupError, subprocess.TimeoutExpired):
+    """Ends pip, and all that it has started."""
+    with suppress(ProcessLookupError, subprocess.TimeoutExpired):
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGTERM)
             process.wait(10)
-    with contextlib.suppress(ProcessLookupError):
+    with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
 
 
 def classify(lines, log, code):
-    with contextlib.suppress(OSError), open(log, encoding="utf-8", errors="replace") as file:
+    with suppress(OSError), open(log, encoding="utf-8", errors="replace") as file:
         logged = (re.sub(r"^\d{4}-\S+ ", "", line).strip() for line in file)
         lines += [line for line in logged if any(re.search(pattern, line) for pattern in FAILURES.values())]
+    noise = ("WARNING: Retrying", "WARNING: Running", "[notice]")
+    lines = [line for line in lines if line and not line.startswith(noise)]
     for word, pattern in FAILURES.items():
-        telling = [line for line in lines if re.search(pattern, line)]
+        telling = sorted((line for line in lines if re.search(pattern, line)), key=lambda line: line[:5] == "ERROR")
         if telling:
-            return Failure(word, telling[-1])
+            return word, telling[-1]
     if code < 0:
-        return Failure("unknown", f"pip was ended by signal {-code}; 9 mostly means too little memory")
-    said = [line for line in lines if line and not line.startswith(("WARNING", "[notice]"))]
-    errors = [line for line in said if line.startswith("ERROR: ") and line != "ERROR: Exception:"]
-    return Failure("unknown", (errors[:1] or said[-1:] or [f"pip ended with exit code {code}"])[0])
+        return "unknown", f"pip was ended by signal {-code}; 9 mostly means too little memory"
+    errors = [line for line in lines if line.startswith("ERROR: ") and line != "ERROR: Exception:"]
+    return "unknown", (errors[:1] or lines[-1:] or [f"pip ended with exit code {code}"])[0]
 
 
 def restore(spec, private, fresh):
     """Whether the set came from the bucket. Why not is only logged: there is pip."""
-    path, word = os.path.join(private, "archive"), "authentication"
+    path, word = join(private, "archive"), "authentication"
     try:
         headers, word = login(spec, private), "network"
         download(spec, headers, path)
@@ -355,92 +348,45 @@ def restore(spec, private, fresh):
         extract(path, fresh)
         return True
     except Exception as error:
-        say(f"nothing from the bucket ({getattr(error, 'error', word)}): {error}")
+        say("nothing from the bucket (%s): %s" % words(error, word))
+
+
+def upload(spec, private, target):
+    """Leaves an archive for other pods. Why not is only logged."""
+    path = join(private, "archive")
+    try:
+        with tarfile.open(path, "w:gz", compresslevel=6, dereference=True) as archive:
+            for name in sorted(set(os.listdir(target)) - {MARKER}):
+                archive.add(join(target, name), name)
+        size, limit = os.path.getsize(path), spec["bucket"]["maxBytes"]
+        if size > limit:
+            raise Failure("too_large", f"{size} bytes, more than {limit}")
+        headers = {**login(spec, private), "Content-Type": "application/gzip", "Content-Length": str(size)}
+        with open(path, "rb") as file:
+            ask(spec, object_url(spec, "/upload/storage/v1/b/{}/o?uploadType=media&name={}"), headers, file).close()
+        say(f"left {size} bytes in the bucket")
+    except Exception as error:
+        say("nothing left in the bucket (%s): %s" % words(error, "network"))
 
 
 def download(spec, headers, path):
     deadline, size, md5 = time.monotonic() + spec["timeoutSeconds"], 0, hashlib.md5(usedforsecurity=False)
     url = object_url(spec, "/storage/v1/b/{}/o/{}?alt=media")
     with ask(spec, url, headers) as response, open(path, "wb") as file:
-        chunk = response.read1(CHUNK)
-        while chunk:
+        for chunk in iter(lambda: response.read1(CHUNK), b""):
             if time.monotonic() > deadline:
                 raise TimeoutError(f"not done within {spec['timeoutSeconds']} s")
             md5.update(chunk)
             size += file.write(chunk)
-            chunk = response.read1(CHUNK)
     told = re.search(r"\bmd5=([\w+/=]+)", ",".join(response.headers.get_all("x-goog-hash", [])))
     if size != int(response.headers.get("Content-Length", size)):
         raise Failure("corrupt", f"only {size} bytes came")
     if told and told[1] != base64.b64encode(md5.digest()).decode():
-        raise Failure("corrupt", "the MD5 differs from what the bucket tells")
-
-
-def upload(spec, private, target):
-    """Leaves an archive for other pods. Why not is only logged."""
-    path = os.path.join(private, "archive")
-    try:
-        with tarfile.open(path, "w:gz", compresslevel=6, dereference=True) as archive:
-            for name in sorted(os.listdir(target)):
-                if name != MARKER:
-                    archive.add(os.path.join(target, name), name)
-        size, limit = os.path.getsize(path), spec["bucket"]["maxBytes"]
-        if size > limit:
-            raise Failure("too_large", f"{size} bytes, more than {limit}")
-        url = object_url(spec, "/upload/storage/v1/b/{}/o?uploadType=media&name={}")
-        headers = {**login(spec, private), "Content-Type": "application/gzip", "Content-Length": str(size)}
-        with open(path, "rb") as file, ask(spec, url, headers, file):
-            say(f"left {size} bytes in the bucket")
-    except Exception as error:
-        say(f"nothing left in the bucket ({getattr(error, 'error', 'network')}): {error}")
-
-
-def object_url(spec, path):
-    base = os.environ.get("STORAGE_EMULATOR_HOST") or "https://storage.googleapis.com"
-    # Archives for x86_64 are called what they always were; another machine must not take them for its own.
-    suffix = f"-py{PYTHON}.tar.gz" if MACHINE == "x86_64" else f"-py{PYTHON}-{MACHINE}.tar.gz"
-    key = re.sub(r"(\.tar\.gz)?\Z", "", spec["bucket"]["key"], count=1) + suffix
-    return base.rstrip("/") + path.format(quote(spec["bucket"]["name"], safe=""), quote(key, safe=""))
-
-
-def login(spec, private):
-    """A header with a token for the service account."""
-    with open(spec["bucket"]["credentials"], encoding="utf-8") as file:
-        account = json.load(file)
-    learn(*account["private_key"].splitlines())
-    uri, now = account.get("token_uri") or "https://oauth2.googleapis.com/token", int(time.time())
-    claims = {"iss": account["client_email"], "scope": SCOPE, "aud": uri, "iat": now, "exp": now + 3600}
-    unsigned = ".".join(map(encoded, (b'{"alg":"RS256","typ":"JWT"}', json.dumps(claims).encode())))
-    path = os.path.join(private, "unsigned")
-    write(path, unsigned)
-    # The key takes the standard input, so that it is on no disk.
-    signed = subprocess.run(["openssl", "dgst", "-sha256", "-sign", "/dev/stdin", path], timeout=30, capture_output=True,
-                            input=account["private_key"].encode())
-    if signed.returncode:
-        raise Failure("authentication", "openssl cannot sign with the service account's key")
-    grant = {"grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer",
-             "assertion": unsigned + "." + encoded(signed.stdout)}
-    with ask(spec, uri, data=urlencode(grant).encode()) as response:
-        return {"Authorization": "Bearer " + json.load(response)["access_token"]}
-
-
-def encoded(data):
-    return base64.urlsafe_b64encode(data).decode().rstrip("=")
-
-
-def ask(spec, url, headers={}, data=None):
-    request = Request(url, data)
-    for name, value in headers.items():
-        request.add_unredirected_header(name, value)
-    try:
-        return urlopen(request, timeout=min(30, spec["timeoutSeconds"]))
-    except OSError as error:
-        word = {400: "authentication", 401: "authentication", 403: "authentication", 404: "miss"}
-        raise Failure(word.get(getattr(error, "code", None), "network"), f"{request.host}: {error}")
+        raise Failure("corrupt", "the MD5 is not what the bucket tells")
 
 
 def extract(path, directory):
-    """Unpacks an archive of files and directories; anything else in it, or a way out, makes it corrupt."""
+    """Unpacks files and directories; anything else in an archive, or a way out, makes it corrupt."""
     options = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
     with gzip.open(path) as file:
         with tarfile.open(fileobj=file, mode="r|") as archive:
@@ -457,17 +403,64 @@ def extract(path, directory):
         raise ValueError("it is empty")
 
 
+def object_url(spec, path):
+    base = os.environ.get("STORAGE_EMULATOR_HOST") or "https://storage.googleapis.com"
+    # Archives for x86_64 are called what they always were; another machine must not take them for its own.
+    suffix = f"-py{PYTHON}.tar.gz" if MACHINE == "x86_64" else f"-py{PYTHON}-{MACHINE}.tar.gz"
+    key = re.sub(r"(\.tar\.gz)?\Z", "", spec["bucket"]["key"], count=1) + suffix
+    return base.rstrip("/") + path.format(quote(spec["bucket"]["name"], safe=""), quote(key, safe=""))
+
+
+def login(spec, private):
+    """A header with a token for the service account."""
+    with open(spec["bucket"]["credentials"], encoding="utf-8") as file:
+        account = json.load(file)
+    key, uri = account["private_key"], account.get("token_uri") or "https://oauth2.googleapis.com/token"
+    learn(*key.splitlines())
+    now, path = int(time.time()), join(private, "unsigned")
+    claims = {"iss": account["client_email"], "scope": SCOPE, "aud": uri, "iat": now, "exp": now + 3600}
+    unsigned = encoded(b'{"alg":"RS256","typ":"JWT"}') + "." + encoded(json.dumps(claims).encode())
+    write(path, unsigned)
+    # The key takes the standard input, so that it is on no disk.
+    signed = subprocess.run(["openssl", "dgst", "-sha256", "-sign", "/dev/stdin", path], input=key.encode(), timeout=30,
+                            capture_output=True)
+    if signed.returncode:
+        raise Failure("authentication", "openssl cannot sign with the service account's key")
+    grant = {"grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer",
+             "assertion": f"{unsigned}.{encoded(signed.stdout)}"}
+    with ask(spec, uri, {}, urlencode(grant).encode()) as response:
+        return {"Authorization": "Bearer " + json.load(response)["access_token"]}
+
+
+def encoded(data):
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
+
+
+def ask(spec, url, headers, data=None):
+    from urllib.request import Request, urlopen  # Here, as it takes as long as all else, and is seldom needed.
+
+    request = Request(url, data)
+    for name, value in headers.items():
+        request.add_unredirected_header(name, value)
+    try:
+        return urlopen(request, timeout=min(30, spec["timeoutSeconds"]))
+    except OSError as error:
+        word = {400: "authentication", 401: "authentication", 403: "authentication", 404: "miss"}
+        raise Failure(word.get(getattr(error, "code", None), "network"), f"{request.host}: {error}")
+
+
 def write(path, text):
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
         file.write(text)
 
 
 def learn(*secrets):
-    """Makes redact() know texts, with any of their letters percent-encoded or decoded."""
+    """Makes redact() know texts and their parts, with any of their letters percent-encoded or decoded."""
     for secret in filter(None, secrets):
-        for text in {secret, unquote(secret)}:
-            letters = ((letter, letter.encode("utf-8", "surrogateescape").hex("%")) for letter in text)
-            SECRETS.add("".join(f"(?:{re.escape(letter)}|(?i:%{code}))" for letter, code in letters))
+        parts = (part for part in re.split("[/?#@:]", secret) if len(part) >= 4)
+        for text in filter(None, {secret, secret.strip(), unquote(secret), *parts}):
+            codes = ("".join(f"%{byte:02x}" for byte in letter.encode("utf-8", "surrogateescape")) for letter in text)
+            SECRETS.add("".join(f"(?:{re.escape(letter)}|(?i:{code}))" for letter, code in zip(text, codes)))
 
 
 def redact(text):
@@ -484,9 +477,9 @@ def tell(report):
         if type(value) is not int:
             text = "".join(letter for letter in redact(str(value)) if letter.isprintable())
             report[name] = text[:500 if name == "message" else 64]
-    with contextlib.suppress(OSError):
-        with open(os.environ.get("KASPR_TERMINATION_LOG", "/dev/termination-log"), "w", encoding="utf-8") as file:
-            json.dump(report, file, ensure_ascii=False)
+    path = os.environ.get("KASPR_TERMINATION_LOG", "/dev/termination-log")
+    with suppress(OSError), open(path, "w", encoding="utf-8") as file:
+        json.dump(report, file, ensure_ascii=False)
 
 
 if __name__ == "__main__":

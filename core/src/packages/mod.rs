@@ -172,6 +172,16 @@ impl Packages {
     }
 }
 
+/// Whether a text is the directory of a set: nothing but digests are in it.
+pub(crate) fn is_path(text: &str) -> bool {
+    let set = text.strip_prefix(ROOT).and_then(|rest| rest.strip_prefix('/'));
+    let parts = set.and_then(|set| set.split_once('-'));
+    let is_digest = |text: &str, length| {
+        text.len() == length && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+    };
+    parts.is_some_and(|(hash, image)| is_digest(hash, 16) && is_digest(image, 8))
+}
+
 /// What the program is told of the packages themselves. What the spec leaves out is left out.
 fn task(spec: &PythonPackages, hash: &str, set: &str) -> Map<String, Value> {
     let policy = spec.install_policy.as_ref();

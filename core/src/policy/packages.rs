@@ -45,6 +45,7 @@ pub(crate) fn said(
         let message =
             format!("Installation failed: {why}; see kubectl logs POD -c install-packages");
         let condition = stated(false, "InstallationFailed", message);
+        let status = json!({ "hash": packages.hash, "cacheMode": mode, "error": why });
         return Some(Said { condition, status });
     }
     let is_done = |installer: &&Installer| installer.exit_code == Some(0);

@@ -98,9 +98,11 @@ fn was_removed(observed: &Observed<'_>, of: &ObjectRef) -> bool {
     removed.is_some_and(|removed| matches!(removed.answer, Answer::Done { .. }))
 }
 
-/// Takes away what is left on an app and its components, once the status says that it is time.
+/// Takes away what is left on an app and its components, once the status says that it is time. An app
+/// that the original never had waits for nothing: a component may have come from another.
 pub(crate) fn let_go(observed: &Observed<'_>, live: &LiveApp<'_>, plan: &mut Plan) {
-    if live.status.takeover.is_none() || is_paused(live) {
+    let is_early = live.status.takeover.is_none() && is_left(&live.meta);
+    if is_early || is_paused(live) {
         return;
     }
     let of = observed.object(ObjectKind::App, &live.meta.name);

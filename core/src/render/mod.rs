@@ -18,6 +18,7 @@ pub use self::config_map::{Contents, definition, digest_of, joins, settings, set
 pub(crate) use self::metadata::original_labels;
 pub use self::metadata::{Owner, owner_of, selector_labels, selector_text};
 pub use self::names::Names;
+pub(crate) use self::packages::is_of_installer;
 pub use self::packages::{BUCKET_KEY_VOLUME, INSTALLER, packages_claim};
 pub(crate) use self::pod::is_digest_variable;
 pub use self::pod::{HASHES, Mounted, template};

@@ -22,14 +22,21 @@ pub const BUCKET_KEY_VOLUME: &str = "gcs-sa-key";
 /// The container that installs packages.
 pub const INSTALLER: &str = "install-packages";
 
+// Isolated: neither variables nor the working directory say what is imported.
+const COMMAND: [&str; 3] = ["python", "-I", "-c"];
+
+/// Whether a text of a command is the same in every container that installs packages.
+pub(crate) fn is_of_installer(text: &str) -> bool {
+    COMMAND.contains(&text) || (text.len() >= PROGRAM.len() && text == escaped(PROGRAM))
+}
+
 /// The container that installs packages before the worker starts.
 pub(super) fn installer(app: &App, names: &Names, packages: &Packages) -> Value {
     let container = Container {
         name: INSTALLER.to_owned(),
         image: Some(app.image.clone()),
         image_pull_policy: Some("IfNotPresent".to_owned()),
-        // Isolated: neither variables nor the working directory say what is imported.
-        command: Some(["python", "-I", "-c"].map(str::to_owned).to_vec()),
+        command: Some(COMMAND.map(str::to_owned).to_vec()),
         args: Some(vec![escaped(PROGRAM)]),
         termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
         ..Container::default()

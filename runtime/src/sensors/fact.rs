@@ -21,6 +21,7 @@ use kaspr_engine::polls::Turned;
 use kaspr_engine::schedule::Taken;
 
 use super::members::MembersFact;
+use super::packages::InstallationFact;
 
 /// Something that happened.
 #[derive(Debug)]
@@ -84,6 +85,8 @@ pub struct PassFact {
     pub parts: Option<Parts>,
     /// What there is to tell of its members.
     pub members: MembersFact,
+    /// The installation of Python packages that ended.
+    pub installation: Option<InstallationFact>,
     /// When it began.
     pub at: Timestamp,
     /// How long it took.
@@ -110,6 +113,7 @@ impl PassFact {
             generation: app.and_then(|app| app.pointer("/metadata/generation")?.as_i64()),
             parts: (!snapshot.app.is_absent()).then(|| Parts::of(snapshot)),
             members: MembersFact::default(),
+            installation: None,
             at: snapshot.now.wall,
             took: Duration::ZERO,
             due_to_request: None,
@@ -417,6 +421,7 @@ pub(super) mod sample {
             generation: Some(3),
             parts: Some(Parts::default()),
             members: MembersFact::default(),
+            installation: None,
             at: Timestamp::UNIX_EPOCH,
             took: Duration::from_millis(700),
             due_to_request: None,

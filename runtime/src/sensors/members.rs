@@ -42,7 +42,8 @@ impl MembersFact {
     pub fn of(snapshot: &Snapshot, plan: &Plan, steps: &[StepFact]) -> Self {
         let Some(app) = snapshot.app.present() else { return Self::default() };
         let before = AppStatus::of(app).memory;
-        let after = written(plan, steps).map(|patch| patched(app, patch));
+        let after = status_after(app, plan, steps)
+            .map(|status| AppStatus::of(&json!({ "status": status })).memory);
         let after = after.as_ref().unwrap_or(&before);
         let strikes = |memory: &Memory, uid: &str| {
             memory.strikes.iter().find(|strikes| strikes.pod_uid == uid).cloned()
@@ -86,11 +87,11 @@ fn written<'a>(plan: &'a Plan, steps: &[StepFact]) -> Option<&'a Value> {
     })
 }
 
-/// What the status of `app` remembers after `patch`.
-fn patched(app: &Value, patch: &Value) -> Memory {
-    let mut next = json!({ "status": app.get("status") });
-    json_patch::merge(&mut next, &json!({ "status": patch }));
-    AppStatus::of(&next).memory
+/// The status of `app` after a pass that wrote it.
+pub(super) fn status_after(app: &Value, plan: &Plan, steps: &[StepFact]) -> Option<Value> {
+    let mut next = app.get("status").cloned().unwrap_or_else(|| json!({}));
+    json_patch::merge(&mut next, written(plan, steps)?);
+    Some(next)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ pub mod fact;
 pub mod lines;
 pub mod log;
 pub mod members;
+pub mod packages;
 pub mod prometheus;
 pub mod recording;
 

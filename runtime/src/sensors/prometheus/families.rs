@@ -125,7 +125,8 @@ const REACTION: [f64; 11] = [0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1
 
 /// A round has 15 s, and less where the interval is shorter.
 const ROUND: [f64; 10] = [0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0];
-const REBALANCE: [f64; 8] = [1.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0];
+/// What takes from seconds to minutes.
+const MINUTES: [f64; 8] = [1.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0];
 
 families! {
     RECONCILE_DURATION = "kasprop_reconcile_duration_seconds", Histogram(&RECONCILE),
@@ -158,7 +159,7 @@ families! {
     STATUS_UPDATES = "kasprop_status_updates_total", Counter,
         [App, Namespace, Word("update_field")],
         "Fields of an app's status that were written";
-    REBALANCE_DURATION = "kasprop_rebalance_duration_seconds", Histogram(&REBALANCE),
+    REBALANCE_DURATION = "kasprop_rebalance_duration_seconds", Histogram(&MINUTES),
         [App, Namespace, Word("trigger_reason"), Word("result")],
         "Duration of one request to rebalance; not of the rebalance";
     REBALANCE_TOTAL = "kasprop_rebalance_total", CountOf(&REBALANCE_DURATION),
@@ -182,6 +183,19 @@ families! {
     MEMBER_SILENT = "kasprop_member_silent", Gauge,
         [App, Namespace, Member],
         "1 while a member runs and does not answer";
+
+    INSTALL_DURATION = "kasprop_package_install_duration_seconds", Histogram(&MINUTES),
+        [App, Namespace],
+        "Duration of one installation of Python packages";
+    INSTALL_TOTAL = "kasprop_package_install_total", Counter,
+        [App, Namespace, Word("result")],
+        "Installations of Python packages that ended";
+    INSTALL_ERRORS = "kasprop_package_install_errors_total", Counter,
+        [App, Namespace, Word("error_type")],
+        "Installations of Python packages that failed";
+    INSTALL_TIMEOUTS = "kasprop_package_install_timeouts_total", Counter,
+        [App, Namespace],
+        "Installations of Python packages that took too long";
 
     MEMBER_POLLS = "kasprop_member_polls_total", Counter, [Word("outcome")],
         "Answers of members, by the state that they tell or the reason of their silence";

@@ -25,10 +25,11 @@ pub use text::CONTENT_TYPE;
 
 use self::families::{
     ACTIONS, API_REQUEST_DURATION, API_REQUESTS, DEFINITIONS_OUTDATED, DRIFT, DUE_TO_REQUEST,
-    EVENTS, HUNG_DETECTED, LEASE_TRANSITIONS, MEMBER_POLLS, MEMBER_ROUND_DURATION,
-    MEMBER_TERMINATIONS, MEMBER_TRANSITIONS, PASSES_PANICKED, PLANS_BROKEN, REBALANCE_DURATION,
-    RECONCILE_DURATION, RECONCILE_ERRORS, RECONCILE_QUEUE_WAIT, STATUS_UPDATES, SYNC_DURATION,
-    SYNC_ERRORS, WATCH_FAILURES,
+    EVENTS, HUNG_DETECTED, INSTALL_DURATION, INSTALL_ERRORS, INSTALL_TIMEOUTS, INSTALL_TOTAL,
+    LEASE_TRANSITIONS, MEMBER_POLLS, MEMBER_ROUND_DURATION, MEMBER_TERMINATIONS,
+    MEMBER_TRANSITIONS, PASSES_PANICKED, PLANS_BROKEN, REBALANCE_DURATION, RECONCILE_DURATION,
+    RECONCILE_ERRORS, RECONCILE_QUEUE_WAIT, STATUS_UPDATES, SYNC_DURATION, SYNC_ERRORS,
+    WATCH_FAILURES,
 };
 use self::registry::{Counting, Registry};
 use self::series::Part;
@@ -36,6 +37,7 @@ use self::waiting::Waiting;
 use super::Hear;
 use super::fact::{Came, Fact, LeaseFact, PassFact, PassResult, PollFact, StepFact, WatchState};
 use super::members::MembersFact;
+use super::packages::InstallationFact;
 use crate::clock::ProcessClock;
 use crate::limits;
 
@@ -147,6 +149,9 @@ impl Counted {
         app.keep(is_there, now);
         count_app(&mut app, pass);
         count_members(&mut app, pass);
+        if let Some(ended) = pass.installation {
+            count_installation(&mut app, ended);
+        }
     }
 
     fn count_poll(&mut self, poll: &PollFact) {
@@ -184,6 +189,24 @@ fn count_members(app: &mut Counting<'_>, pass: &PassFact) {
                 app.count(&REBALANCE_DURATION, None, &[cause, result], step.took.as_secs_f64());
             }
             _ => {}
+        }
+    }
+}
+
+fn count_installation(app: &mut Counting<'_>, ended: InstallationFact) {
+    match ended {
+        InstallationFact::Installed(took) => {
+            app.count(&INSTALL_TOTAL, None, &[words::SUCCESS], 0.0);
+            if let Some(took) = took {
+                app.count(&INSTALL_DURATION, None, &[], took);
+            }
+        }
+        InstallationFact::Failed(why) => {
+            app.count(&INSTALL_TOTAL, None, &[words::FAILURE], 0.0);
+            app.count(&INSTALL_ERRORS, None, &[why], 0.0);
+            if why == "timeout" {
+                app.count(&INSTALL_TIMEOUTS, None, &[], 0.0);
+            }
         }
     }
 }

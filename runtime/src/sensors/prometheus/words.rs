@@ -122,7 +122,7 @@ pub(super) fn status_field(name: &str) -> &'static str {
     closed(name, &STATUS_FIELDS)
 }
 
-const STATUS_FIELDS: [&str; 19] = [
+const STATUS_FIELDS: [&str; 21] = [
     "availableMembers",
     "conditions",
     "defaultVersion",
@@ -139,7 +139,9 @@ const STATUS_FIELDS: [&str; 19] = [
     "rollout",
     "rolloutInProgress",
     "selector",
+    "storageSize",
     "strikes",
+    "takeover",
     "template",
     "terminations",
 ];
