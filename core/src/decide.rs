@@ -171,12 +171,7 @@ fn with_app(observed: &Observed<'_>, live: &LiveApp<'_>, app: &App) -> Plan {
     // While edits settle the status waits with the template: one change, one write.
     if !is_settling && !is_behind {
         let pending = rollout::look::pending(observed, live, app, &tracked, &rollout);
-        let entries =
-            app.spec.python_packages.as_ref().map(|packages| packages.packages.as_slice());
-        let packages = app
-            .packages
-            .as_ref()
-            .and_then(|packages| packages::said(observed, packages, entries.unwrap_or_default()));
+        let packages = packages::said(observed, app);
         let verdicts = conditions::Verdicts {
             app,
             rollout: &rollout,

@@ -9,7 +9,7 @@ use crate::decide::decide;
 use crate::invalid;
 use crate::key::{AppKey, ObjectRef};
 use crate::observed::{LiveApp, Observed, SetFacts};
-use crate::policy::rollout::{adoption, look};
+use crate::policy::rollout::look;
 use crate::policy::{definitions, takeover};
 use crate::snapshot::Snapshot;
 
@@ -91,11 +91,7 @@ fn pods(observed: &Observed<'_>, live: &LiveApp<'_>) -> Pods {
     if live.status.template.is_some() || facts.inputs.is_some() {
         return Pods::Stay(facts.update_revision);
     }
-    let mut lacks = adoption::unhandled(observed, live, app, set);
-    if facts.image != app.image {
-        lacks.push(format!("the image is {}, and {} is wanted", facts.image, app.image));
-    }
-    lacks.extend(look::unmounted(set, &tracked).map(|name| format!("{name} is not mounted")));
+    let lacks = look::lacks(observed, live, app, set, &tracked);
     if lacks.is_empty() { Pods::Stay(facts.update_revision) } else { Pods::Replaced(lacks) }
 }
 

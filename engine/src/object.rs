@@ -4,6 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use kaspr_core::key::ObjectKind;
 use kaspr_core::mask;
+use kaspr_core::packages::FAILURES;
 use kaspr_core::render::INSTALLER;
 use serde_json::{Map, Value, json};
 
@@ -86,25 +87,30 @@ fn installer(container: &Value) -> Value {
         .and_then(|ended| serde_json::from_str::<Value>(ended.get("message")?.as_str()?).ok());
     let mut kept = Map::new();
     for (field, value) in told.as_ref().and_then(Value::as_object).into_iter().flatten() {
-        let is_word = value.as_str().is_some_and(|text| {
-            let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b".:+_-".contains(&byte);
-            text.len() <= 64 && text.bytes().all(is_plain)
-        });
-        if TOLD.contains(&field.as_str()) && (is_word || value.is_u64()) {
+        if value.as_str().is_some_and(|text| is_harmless(field, text)) {
             kept.insert(field.clone(), value.clone());
         }
     }
     json!({
         "waiting": part("state", "waiting").map(|waiting| json!({ "reason": waiting.get("reason") })),
-        "running": part("state", "running").is_some(),
         "exitCode": part("state", "terminated").and_then(|ended| ended.get("exitCode").cloned()),
         "told": kept,
     })
 }
 
-/// What the program that installs packages tells, as far as it is kept.
-const TOLD: [&str; 8] =
-    ["state", "source", "packages", "installTime", "duration", "installedBy", "error", "attempts"];
+/// Whether the program that installs packages can tell this of a field, and somebody reads it.
+fn is_harmless(field: &str, text: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b".:+_-".contains(&byte);
+    match field {
+        "state" => ["Installed", "Failed"].contains(&text),
+        "source" => ["pip", "kept", "bucket"].contains(&text),
+        "error" => FAILURES.contains(&text),
+        "installTime" | "duration" | "installedBy" => {
+            text.len() <= 64 && text.bytes().all(is_plain)
+        }
+        _ => false,
+    }
+}
 
 /// Takes away what is never read.
 pub fn drop_unread(body: &mut Value) {
@@ -229,5 +235,20 @@ mod tests {
         };
         assert_eq!(app(1, "a"), app(1, "b"));
         assert_ne!(app(1, "a"), app(2, "a"));
+    }
+
+    #[test]
+    fn of_what_an_installer_tells_only_words_that_it_has_are_kept() {
+        let told = json!({ "state": "Failed", "error": "network", "installedBy": "shop-app-0",
+            "message": "pip said: hunter2", "source": "hunter2", "duration": "4 s; hunter2" });
+        let ended = json!({ "terminated": { "exitCode": 1, "message": told.to_string() } });
+        let kept = installer(&json!({ "lastState": ended, "state": {} }));
+        let expected =
+            json!({ "state": "Failed", "error": "network", "installedBy": "shop-app-0" });
+        assert_eq!(kept["told"], expected);
+        let odd = json!({ "terminated": { "exitCode": 1, "message": r#"{"error": "hunter2"}"# } });
+        assert_eq!(installer(&json!({ "state": odd }))["told"], json!({}));
+        let log = json!({ "terminated": { "exitCode": 1, "message": "Traceback hunter2" } });
+        assert_eq!(installer(&json!({ "state": log }))["told"], json!({}));
     }
 }

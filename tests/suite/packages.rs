@@ -3,7 +3,7 @@
 use kaspr_core::ObjectKind;
 use kaspr_core::check::check;
 use kaspr_core::decide;
-use kaspr_core::packages::PROGRAM;
+use kaspr_core::packages::{FAILURES, PROGRAM};
 use kaspr_core::settings::Settings;
 use kaspr_fixtures::World;
 use kaspr_recording::{Look, redact};
@@ -354,4 +354,14 @@ fn a_redacted_look_at_packages_is_decided_as_before() {
             world.run_controllers();
         }
     }
+}
+
+#[test]
+fn the_words_for_failures_are_those_of_the_program() {
+    let classes = PROGRAM.split_once("\nFAILURES = {").unwrap().1.split_once("\n}").unwrap().0;
+    let keys =
+        classes.lines().filter_map(|line| line.strip_prefix("    \"")?.split_once("\": r\""));
+    let mut words: Vec<&str> = keys.map(|(word, _)| word).chain(["timeout", "unknown"]).collect();
+    words.sort_unstable();
+    assert_eq!(words, FAILURES);
 }

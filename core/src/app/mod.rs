@@ -130,8 +130,7 @@ impl App {
             problems.push(invalid);
             String::new()
         });
-        let pod = PodParts::parse(&meta.name, &spec, &config, problems);
-        let mut odd = Vec::new();
+        let mut pod = PodParts::parse(&meta.name, &spec, &config, problems);
         let declared = pod.installer.env.iter().filter_map(|one| one.get("name")?.as_str());
         let declared: BTreeSet<String> = declared.map(str::to_owned).collect();
         let packages = spec.python_packages.as_ref().map(|packages| {
@@ -141,10 +140,8 @@ impl App {
                 declared: &declared,
                 masked: mask::packages(meta),
             };
-            Packages::parse(&wanted, problems, &mut odd)
+            Packages::parse(&wanted, problems, &mut pod.odd)
         });
-        let mut pod = pod;
-        pod.odd.extend(odd);
         let login = security::Login {
             spec: &spec.authentication,
             is_tls: spec.tls.is_some(),

@@ -2,18 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use kaspr_crds::{Code, Operation, Processors, TableRef, TopicOut};
+use kaspr_crds::{Code, Operation, PYTHON_KEYWORDS, Processors, TableRef, TopicOut};
 
 use crate::invalid::Invalid;
 use crate::mask;
-
-/// Python's hard keywords: a parameter cannot have such a name.
-const KEYWORDS: [&str; 35] = [
-    "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class", "continue",
-    "def", "del", "elif", "else", "except", "finally", "for", "from", "global", "if", "import",
-    "in", "is", "lambda", "nonlocal", "not", "or", "pass", "raise", "return", "try", "while",
-    "with", "yield",
-];
 
 /// A code block: code that compiles and holds the function that is to be called. A worker executes it
 /// at its start, and one that does not compile ends all of them.
@@ -226,7 +218,7 @@ fn check_tables(at: &str, tables: &[TableRef], problems: &mut Vec<Invalid>) {
                 "name a KasprTable of the app",
             ));
         }
-        if KEYWORDS.contains(&table.param_name.as_str()) {
+        if PYTHON_KEYWORDS.contains(&table.param_name.as_str()) {
             problems.push(
                 Invalid::new(
                     format!("{at}.paramName"),

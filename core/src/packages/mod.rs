@@ -23,6 +23,19 @@ pub const ROOT: &str = "/opt/kaspr/packages";
 /// Where the key of a service account is mounted.
 pub const BUCKET_KEY: &str = "/var/run/secrets/gcs";
 
+/// Why an installation failed, in the words of the program.
+pub const FAILURES: [&str; 9] = [
+    "authentication",
+    "build_failed",
+    "disk_full",
+    "hash_mismatch",
+    "invalid_package",
+    "network",
+    "package_not_found",
+    "timeout",
+    "unknown",
+];
+
 /// Attempts of a spec that names no number. Source: Kaspr operator 0.18.51, as the next two.
 const ATTEMPTS: i32 = 3;
 /// Seconds for one attempt.
@@ -69,7 +82,7 @@ pub struct Claim {
     pub size: String,
     /// Its class; the cluster's default if absent.
     pub class: Option<String>,
-    /// Whether it goes with the app, and when nothing wants it any more.
+    /// Whether it goes with the app. While the app is there, it stays, whether it is wanted or not.
     pub is_deleted: bool,
 }
 

@@ -167,7 +167,7 @@ pub(crate) fn track<'a>(observed: &'a Observed<'a>, app: Option<&App>) -> Tracke
     let mut items: Vec<Item<'_>> = read
         .into_iter()
         .map(|(kind, live, result)| match result {
-            Ok(_) | Err(_) if kind == Kind::Join && too_large.is_some() => {
+            _ if kind == Kind::Join && too_large.is_some() => {
                 let problems = too_large.iter().cloned().collect();
                 Item { kind, live, state: State::Refused, problems }
             }

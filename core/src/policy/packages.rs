@@ -5,9 +5,10 @@
 use kaspr_crds::keys::CONDITION_PYTHON_PACKAGES_READY;
 use serde_json::{Value, json};
 
+use crate::app::App;
 use crate::members::{Installer, Member};
 use crate::observed::{Observed, SetFacts};
-use crate::packages::{Packages, Place};
+use crate::packages::Place;
 use crate::status::Stated;
 
 /// What is said of packages: the condition, and the field of the status.
@@ -18,11 +19,9 @@ pub(crate) struct Said {
 }
 
 /// How far the members of the newest revision are with their packages; none while nobody can say.
-pub(crate) fn said(
-    observed: &Observed<'_>,
-    packages: &Packages,
-    entries: &[String],
-) -> Option<Said> {
+pub(crate) fn said(observed: &Observed<'_>, app: &App) -> Option<Said> {
+    let packages = app.packages.as_ref()?;
+    let entries = &app.spec.python_packages.as_ref()?.packages;
     let members = observed.members.present()?;
     let revision = observed.own_set().map(|set| SetFacts::of(set).update_revision)?;
     let newest: Vec<&Installer> = members

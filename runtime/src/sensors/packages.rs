@@ -1,5 +1,6 @@
 //! What a pass says of Python packages, for those who count.
 
+use kaspr_core::packages::FAILURES;
 use kaspr_core::plan::Plan;
 use kaspr_core::snapshot::Snapshot;
 use kaspr_crds::keys::CONDITION_PYTHON_PACKAGES_READY;
@@ -16,18 +17,6 @@ pub enum InstallationFact {
     /// Why it failed.
     Failed(&'static str),
 }
-
-/// The words of the program that installs packages; what a kubelet says is `unknown` here.
-const ERRORS: [&str; 8] = [
-    "authentication",
-    "build_failed",
-    "disk_full",
-    "hash_mismatch",
-    "invalid_package",
-    "network",
-    "package_not_found",
-    "timeout",
-];
 
 /// More is no duration of an installation.
 const LONGEST: f64 = 86_400.0;
@@ -48,7 +37,8 @@ impl InstallationFact {
             "PackagesInstalled" => Some(Self::Installed(seconds(now.packages?))),
             "InstallationFailed" => {
                 let told = now.packages?.get("error").and_then(Value::as_str).unwrap_or_default();
-                let word = ERRORS.into_iter().find(|word| *word == told);
+                // What a kubelet says is none of these words.
+                let word = FAILURES.into_iter().find(|word| *word == told);
                 Some(Self::Failed(word.unwrap_or("unknown")))
             }
             _ => None,
@@ -56,12 +46,10 @@ impl InstallationFact {
     }
 }
 
-/// What tells one installation from the next: how it stands, of which packages, and when it was.
+/// What tells one installation from the next: how it stands, and what is known of it.
 #[derive(PartialEq)]
 struct Said<'a> {
     reason: &'a str,
-    hash: Option<&'a Value>,
-    at: Option<&'a Value>,
     packages: Option<&'a Value>,
 }
 
@@ -70,14 +58,8 @@ impl<'a> Said<'a> {
         let conditions = status.get("conditions")?.as_array()?;
         let condition =
             conditions.iter().find(|one| one["type"] == CONDITION_PYTHON_PACKAGES_READY)?;
-        let packages = status.get("pythonPackages");
-        let field = |name: &str| packages?.get(name);
-        Some(Self {
-            reason: condition.get("reason")?.as_str()?,
-            hash: field("hash"),
-            at: field("lastInstallTime"),
-            packages,
-        })
+        let reason = condition.get("reason")?.as_str()?;
+        Some(Self { reason, packages: status.get("pythonPackages") })
     }
 }
 

@@ -32,13 +32,7 @@ pub(crate) fn decide(
     }));
     let set = observed.own_set();
     let facts = set.map(SetFacts::of);
-    let fits = || {
-        set.zip(facts.as_ref()).is_some_and(|(set, facts)| {
-            facts.image == app.image
-                && unmounted(set, tracked).next().is_none()
-                && adoption::unhandled(observed, live, app, set).is_empty()
-        })
-    };
+    let fits = || set.is_some_and(|set| lacks(observed, live, app, set, tracked).is_empty());
     let settling = settling_until(observed);
     super::decide(&Case {
         now: observed.now,
@@ -58,6 +52,23 @@ pub(crate) fn decide(
         },
         marks: observed.marks,
     })
+}
+
+/// What the pods of a StatefulSet that this operator never wrote lack of what is wanted, in words.
+pub(crate) fn lacks(
+    observed: &Observed<'_>,
+    live: &LiveApp<'_>,
+    app: &App,
+    set: &Child<'_>,
+    tracked: &Tracked<'_>,
+) -> Vec<String> {
+    let mut lacks = adoption::unhandled(observed, live, app, set);
+    let image = SetFacts::of(set).image;
+    if image != app.image {
+        lacks.push(format!("the image is {image}, and {} is wanted", app.image));
+    }
+    lacks.extend(unmounted(set, tracked).map(|name| format!("{name} is not mounted")));
+    lacks
 }
 
 /// Why the template is not decided about at all, if it is not.
@@ -82,7 +93,7 @@ pub(crate) fn why_kept(observed: &Observed<'_>, app: &App) -> Option<Reason> {
 
 /// The tracked definitions that a live template does not mount. Joins wait for the next rollout: the
 /// original never mounted one, and no pod is restarted for that alone.
-pub(crate) fn unmounted<'a>(
+fn unmounted<'a>(
     set: &'a Child<'_>,
     tracked: &'a Tracked<'_>,
 ) -> impl Iterator<Item = String> + 'a {
