@@ -92,6 +92,7 @@ pub(crate) fn of_valid(
 ) -> Vec<Stated> {
     let mut stated = of_objects(observed, live, verdicts);
     stated.extend(own::pending(verdicts.pending));
+    stated.extend(verdicts.rollout.secrets.said.clone());
     stated.extend(own::idle(verdicts.idle));
     stated.extend(own::resizing(observed));
     stated.extend(verdicts.packages.map(|said| said.condition.clone()));
@@ -109,7 +110,9 @@ fn of_objects(observed: &Observed<'_>, live: &LiveApp<'_>, verdicts: &Verdicts<'
             Stated::new(CONDITION_ACCEPTED, true, "AnnotationIgnored", message)
         }
     };
-    let obstacle = conflict(&children.waits).or_else(|| refusal(observed, children));
+    let held = secret_missing(rollout);
+    let is_held = held.is_some();
+    let obstacle = conflict(&children.waits).or_else(|| refusal(observed, children)).or(held);
     if let rollout::Choice::Keep(because @ Reason::Unknown(_), _) = &rollout.choice {
         // Nobody can say what is wanted; what runs is told as it is.
         let mut progressing =
@@ -118,12 +121,13 @@ fn of_objects(observed: &Observed<'_>, live: &LiveApp<'_>, verdicts: &Verdicts<'
         let ready = of_members(observed, Some(app)).unwrap_or_else(not_ready);
         return vec![accepted, progressing, ready];
     }
-    let ready = if rollout.is_settled() { of_members(observed, Some(app)) } else { None };
+    let tells = rollout.is_settled() || is_held;
+    let ready = if tells { of_members(observed, Some(app)) } else { None };
     let (progressing, ready) = match (obstacle, ready) {
         (Some((reason, message)), ready) => (
             Stated::new(CONDITION_PROGRESSING, false, reason, message.clone()),
             ready
-                .filter(|ready| ready.reason == "Healthy" && reason == "Error")
+                .filter(|ready| ready.reason == "Healthy" && reason != "NameConflict")
                 .unwrap_or_else(|| Stated::new(CONDITION_READY, false, reason, message)),
         ),
         (None, _) if app.is_paused => (
@@ -155,6 +159,7 @@ fn unknown_kinds(observed: &Observed<'_>) -> String {
     let kinds = [
         ("ConfigMap", children.config_maps.unknown()),
         ("StatefulSet", children.stateful_set.unknown()),
+        ("Secret", observed.secrets.unknown().filter(|_| observed.settings.checks_secrets)),
     ];
     unknown.extend(kinds.into_iter().filter_map(|(kind, why)| Some(format!("{kind} ({})", why?))));
     format!("The template stays as it is, since these are unknown: {}", unknown.join(", "))
@@ -214,6 +219,13 @@ fn conflict(waits: &[Wait]) -> Option<(&'static str, String)> {
         invalid::cut(&format!("{names}: remove it, or rename the app"), MESSAGE_MAX)
     };
     (!conflicts.is_empty()).then(|| ("NameConflict", message()))
+}
+
+/// Pods that cannot start for want of a Secret are not made; what is missing is told in full elsewhere.
+fn secret_missing(rollout: &rollout::Verdict) -> Option<(&'static str, String)> {
+    let is_held = matches!(rollout.choice, rollout::Choice::Keep(Reason::SecretMissing, _));
+    let said = rollout.secrets.said.as_ref().filter(|_| is_held)?;
+    Some((Reason::SecretMissing.code(), said.message.clone()))
 }
 
 /// An action that is wanted and that the API server refuses, told in its own words once it was

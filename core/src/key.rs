@@ -57,11 +57,13 @@ pub enum ObjectKind {
     Pod,
     /// A claim of storage: of a member's tables, or of packages.
     Claim,
+    /// Watched only where the operator is told to check Secrets, and never with its values.
+    Secret,
 }
 
 impl ObjectKind {
     /// All kinds, in a fixed order.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::App,
         Self::Agent,
         Self::Table,
@@ -75,11 +77,17 @@ impl ObjectKind {
         Self::Autoscaler,
         Self::Pod,
         Self::Claim,
+        Self::Secret,
     ];
 
     /// The kinds of components.
     pub const COMPONENTS: [Self; 5] =
         [Self::Agent, Self::Table, Self::WebView, Self::Task, Self::Join];
+
+    /// The kinds that an operator watches, in a fixed order: Secrets only where it checks them.
+    pub fn watched(checks_secrets: bool) -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(move |kind| *kind != Self::Secret || checks_secrets)
+    }
 
     /// The API group; empty for the core group.
     pub fn group(self) -> &'static str {
@@ -87,7 +95,12 @@ impl ObjectKind {
             Self::App | Self::Agent | Self::Table | Self::WebView | Self::Task | Self::Join => {
                 "kaspr.io"
             }
-            Self::ServiceAccount | Self::ConfigMap | Self::Service | Self::Pod | Self::Claim => "",
+            Self::ServiceAccount
+            | Self::ConfigMap
+            | Self::Service
+            | Self::Pod
+            | Self::Claim
+            | Self::Secret => "",
             Self::StatefulSet => "apps",
             Self::Autoscaler => "autoscaling",
         }
@@ -104,7 +117,8 @@ impl ObjectKind {
             | Self::Service
             | Self::StatefulSet
             | Self::Pod
-            | Self::Claim => "v1",
+            | Self::Claim
+            | Self::Secret => "v1",
             Self::Autoscaler => "v2",
         }
     }
@@ -134,6 +148,7 @@ impl ObjectKind {
             Self::Autoscaler => "HorizontalPodAutoscaler",
             Self::Pod => "Pod",
             Self::Claim => "PersistentVolumeClaim",
+            Self::Secret => "Secret",
         }
     }
 
@@ -153,6 +168,7 @@ impl ObjectKind {
             Self::Autoscaler => "horizontalpodautoscalers",
             Self::Pod => "pods",
             Self::Claim => "persistentvolumeclaims",
+            Self::Secret => "secrets",
         }
     }
 

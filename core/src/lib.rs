@@ -40,6 +40,7 @@ pub mod reason;
 pub mod references;
 pub mod render;
 pub mod schema;
+pub mod secrets;
 pub mod seen;
 pub mod settings;
 pub mod snapshot;

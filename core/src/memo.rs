@@ -42,12 +42,31 @@ pub fn decide_again(snapshot: &Snapshot, memo: &mut Option<Memo>) -> Plan {
     plan
 }
 
-/// All that a decision reads but the time, by versions; none where an object has no version.
+/// All that a decision reads but the time, by versions; none where an object has no version. All fields
+/// are named, so that one that is new does not compile until somebody says what it is here.
 fn case(snapshot: &Snapshot) -> Option<String> {
     let mut text = String::with_capacity(2_048);
-    let Snapshot { key, components, children, .. } = snapshot;
-    let _ = write!(text, "{key} {:?} {:?} ", snapshot.settings, snapshot.edits);
-    one(&snapshot.app, &mut text)?;
+    let Snapshot {
+        version: _,
+        key,
+        now: _,
+        settings,
+        process,
+        app,
+        app_read_at: _,
+        app_seen_at: _,
+        edits,
+        components,
+        lists: _,
+        children,
+        secrets,
+        polls: _,
+        marks: _,
+        terminations_elsewhere,
+        outcomes,
+    } = snapshot;
+    let _ = write!(text, "{key} {settings:?} {edits:?} ");
+    one(app, &mut text)?;
     for list in [
         &components.agents,
         &components.tables,
@@ -57,6 +76,7 @@ fn case(snapshot: &Snapshot) -> Option<String> {
         &children.config_maps,
         &children.pods,
         &children.claims,
+        secrets,
     ] {
         all(list, &mut text)?;
     }
@@ -74,12 +94,12 @@ fn case(snapshot: &Snapshot) -> Option<String> {
         let field = |path: &str| set.pointer(path).unwrap_or(&Value::Null);
         let _ = write!(text, "{}{}", field("/spec/replicas"), field("/status"));
     }
-    let _ = write!(text, "{} {} ", snapshot.process, snapshot.terminations_elsewhere);
+    let _ = write!(text, "{process} {terminations_elsewhere} ");
     let none = Map::new();
-    let status = snapshot.app.present().and_then(|app| app.get("status")?.as_object());
+    let status = app.present().and_then(|app| app.get("status")?.as_object());
     let status = status.unwrap_or(&none);
     members(snapshot, &Memory::of(status), &mut text);
-    for (id, outcome) in &snapshot.outcomes {
+    for (id, outcome) in outcomes {
         let _ = write!(text, "{id} {:?} {} ", outcome.at, outcome.attempts);
     }
     let _ = write!(text, "{:?}", lists::behind(snapshot, status));

@@ -15,6 +15,7 @@ use crate::members::{self, Member};
 use crate::meta::Meta;
 use crate::outcome::Outcomes;
 use crate::render::Names;
+use crate::secrets::{self, Secret};
 use crate::seen::{Seen, Unseen};
 use crate::settings::Settings;
 use crate::snapshot::{Edits, Snapshot};
@@ -46,6 +47,8 @@ pub struct Observed<'a> {
     pub lists: lists::Versions,
     /// The objects with our names.
     pub children: Children<'a>,
+    /// The Secrets that the app names.
+    pub secrets: Seen<BTreeMap<&'a str, Secret>>,
     /// The members: pods of the app's StatefulSet, and what they answered.
     pub members: Seen<Vec<Member>>,
     /// When this process first saw what is dated in the status.
@@ -146,6 +149,7 @@ impl<'a> Observed<'a> {
                 (Kind::Join, listed(&facts.joins)),
             ],
             children: Children::of(snapshot),
+            secrets: snapshot.secrets.as_ref().map(|objects| secrets::by_name(objects)),
             members: Seen::Absent,
             marks: &snapshot.marks,
             process: &snapshot.process,

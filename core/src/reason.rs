@@ -26,6 +26,8 @@ pub enum Reason {
     TakenOver,
     /// The inputs of the template changed, and the intent to roll out stands in the status.
     TemplateChanged,
+    /// A Secret that the pods read has another version than the one that they were made with.
+    SecretChanged(String),
     /// Somebody else changed the template.
     TemplateDrift,
     /// The wanted number of members left 0.
@@ -70,6 +72,8 @@ pub enum Reason {
     NameConflict(String),
     /// An earlier app of this name has not left yet.
     PredecessorLeaving,
+    /// A Secret that the pods need is not there, or lacks a key.
+    SecretMissing,
     /// Something that the pods need cannot be made.
     FoundationMissing,
     /// A pod may still mount it.
@@ -152,6 +156,7 @@ impl Reason {
             Self::Adopted => "Adopted",
             Self::TakenOver => "TakenOver",
             Self::TemplateChanged => "TemplateChanged",
+            Self::SecretChanged(_) => "SecretChanged",
             Self::TemplateDrift => "TemplateDrift",
             Self::LeftZero => "LeftZero",
             Self::StorageGrows => "StorageGrows",
@@ -170,6 +175,7 @@ impl Reason {
             Self::NotObserved => "NotObserved",
             Self::NameConflict(_) => "NameConflict",
             Self::PredecessorLeaving => "PredecessorLeaving",
+            Self::SecretMissing => "SecretMissing",
             Self::FoundationMissing => "FoundationMissing",
             Self::StillMounted => "StillMounted",
             Self::OwnershipFirst => "OwnershipFirst",
@@ -221,6 +227,7 @@ impl fmt::Display for Reason {
             Self::Adopted => f.write_str("it belongs to this app and was not written by us"),
             Self::TakenOver => f.write_str("every object is ours, so what the original left goes"),
             Self::TemplateChanged => f.write_str("what the template is made of changed"),
+            Self::SecretChanged(names) => write!(f, "Secret {names} changed"),
             Self::TemplateDrift => f.write_str("somebody else changed the template"),
             Self::StorageGrows => f.write_str("it asks for less storage than the spec wants"),
             Self::LeftZero => f.write_str("members are wanted again"),
@@ -243,6 +250,7 @@ impl fmt::Display for Reason {
             Self::NotObserved => f.write_str("the controller has not seen the last change yet"),
             Self::NameConflict(owner) => write!(f, "the name belongs to {owner}"),
             Self::PredecessorLeaving => f.write_str("an earlier app of this name is leaving"),
+            Self::SecretMissing => f.write_str("a Secret that the pods need is not there, or lacks a key"),
             Self::FoundationMissing => f.write_str("something that the pods need cannot be made"),
             Self::StillMounted => f.write_str("a pod may still mount it"),
             Self::OwnershipFirst => f.write_str("its fields are made ours first"),

@@ -58,6 +58,10 @@ pub struct Snapshot {
     /// The objects with our names, and the ConfigMaps with our labels.
     #[serde(default)]
     pub children: ChildFacts,
+    /// The Secrets that the app names, without their values, sorted by name; unknown where nobody looks
+    /// at Secrets. See [`crate::secrets`].
+    #[serde(default)]
+    pub secrets: Seen<Vec<Value>>,
     /// What the members answered.
     #[serde(default, skip_serializing_if = "Polls::is_empty")]
     pub polls: Polls,
@@ -109,6 +113,7 @@ impl Snapshot {
                 pods: none(),
                 claims: none(),
             },
+            secrets: Seen::default(),
             polls: Polls::new(),
             marks: Marks::new(),
             terminations_elsewhere: 0,

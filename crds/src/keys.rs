@@ -53,6 +53,9 @@ pub const ANNOTATION_HUNG_DETECTION: &str = "kaspr.io/hung-member-detection-enab
 pub const ANNOTATION_HUNG_THRESHOLD: &str = "kaspr.io/hung-rebalancing-threshold-seconds";
 /// `true` in any case: members join their consumer group without a fixed identity.
 pub const ANNOTATION_NO_STATIC_MEMBERSHIP: &str = "kaspr.io/disable-static-group-membership";
+/// Whether another version of a Secret that the app names restarts its pods; on unless it says no. It
+/// counts where the operator looks at Secrets.
+pub const ANNOTATION_RESTART_ON_SECRET_CHANGE: &str = "kaspr.io/restart-on-secret-change";
 /// Digest of an object as it was wanted when last applied.
 pub const ANNOTATION_RESOURCE_HASH: &str = "kaspr.io/resource-hash";
 
@@ -75,8 +78,8 @@ pub const CONDITION_PROGRESSING: &str = "Progressing";
 pub const CONDITION_PYTHON_PACKAGES_READY: &str = "PythonPackagesReady";
 /// Condition type: the spec passed the operator's rules.
 pub const CONDITION_ACCEPTED: &str = "Accepted";
-/// Condition type of components: the tables and channels that they name are there. Only where they name
-/// some.
+/// Condition type: the tables and channels that a component names are there, and the Secrets that an app
+/// names where the operator looks at Secrets. Only where they name some.
 pub const CONDITION_RESOLVED_REFS: &str = "ResolvedRefs";
 /// Condition type of an app: it has more members than there are partitions to read. There only while that
 /// is so.

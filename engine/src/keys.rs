@@ -58,7 +58,8 @@ fn suffixes(kind: ObjectKind) -> &'static [&'static str] {
         | ObjectKind::Task
         | ObjectKind::Join
         | ObjectKind::Pod
-        | ObjectKind::Claim => &[],
+        | ObjectKind::Claim
+        | ObjectKind::Secret => &[],
     }
 }
 
@@ -77,7 +78,8 @@ pub fn definition_name(kind: ObjectKind, component: &str) -> Option<String> {
         | ObjectKind::StatefulSet
         | ObjectKind::Autoscaler
         | ObjectKind::Pod
-        | ObjectKind::Claim => return None,
+        | ObjectKind::Claim
+        | ObjectKind::Secret => return None,
     };
     Some(format!("{component}-{suffix}"))
 }
@@ -99,6 +101,10 @@ pub fn keys_of(kind: ObjectKind, body: &Value) -> BTreeSet<AppKey> {
     if matches!(kind, ObjectKind::Pod | ObjectKind::Claim) {
         let app = object::label(body, CLUSTER_LABEL).unwrap_or_default();
         return [key(app)].into();
+    }
+    if kind == ObjectKind::Secret {
+        // It does not know who names it.
+        return BTreeSet::new();
     }
     let label = object::label(body, APP_LABEL).unwrap_or_default();
     if kind.is_component() {
@@ -123,6 +129,13 @@ pub fn concerns_us(kind: ObjectKind, body: &Value) -> bool {
         }
         _ => true,
     }
+}
+
+/// The field selector under which a kind is watched: no app names a Secret of these types, and there may
+/// be many of them. Source: kubernetes.io/docs/concepts/overview/working-with-objects/field-selectors.
+pub fn field_selector(kind: ObjectKind) -> Option<&'static str> {
+    (kind == ObjectKind::Secret)
+        .then_some("type!=helm.sh/release.v1,type!=kubernetes.io/service-account-token")
 }
 
 /// The label selector under which a kind is watched.
@@ -153,7 +166,8 @@ fn selected(kind: ObjectKind) -> Option<(&'static str, &'static str)> {
         | ObjectKind::Task
         | ObjectKind::Join
         | ObjectKind::StatefulSet
-        | ObjectKind::Autoscaler => None,
+        | ObjectKind::Autoscaler
+        | ObjectKind::Secret => None,
     }
 }
 

@@ -34,6 +34,7 @@ pub struct Look {
     config_maps: Texts,
     pods: Texts,
     claims: Texts,
+    secrets: Texts,
 }
 
 /// What a process knows beside its cache, as far as it concerns one key.
@@ -68,6 +69,7 @@ impl Look {
             config_maps: config_maps(store, key, &names),
             pods: all(store, key, ObjectKind::Pod, store.names(key, ObjectKind::Pod)),
             claims: all(store, key, ObjectKind::Claim, store.names(key, ObjectKind::Claim)),
+            secrets: all(store, key, ObjectKind::Secret, store.secrets_of(key)),
         }
     }
 
@@ -100,6 +102,7 @@ impl Look {
                 pods: parse_all(self.pods),
                 claims: parse_all(self.claims),
             },
+            secrets: parse_all(self.secrets),
             polls: known.polls,
             marks: Marks::new(),
             terminations_elsewhere: 0,
@@ -230,6 +233,24 @@ mod tests {
             ),
         ]);
         assert_eq!(names(&snapshot(&store, "b").children.config_maps), ["x-agent"]);
+    }
+
+    #[test]
+    fn of_secrets_a_look_has_those_that_the_app_names_and_none_of_their_values() {
+        let mut app = object("a", &json!({}));
+        app["spec"] = json!({ "authentication": { "passwordSecret": { "secretName": "kafka" } } });
+        let mut secret = object("kafka", &json!({}));
+        secret["data"] = json!({ "password": "aHVzaA==" });
+        let store = store(vec![
+            (ObjectKind::App, app),
+            (ObjectKind::Secret, secret),
+            (ObjectKind::Secret, object("other", &json!({}))),
+        ]);
+        let secrets = snapshot(&store, "a").secrets;
+        assert_eq!(names(&secrets), ["kafka"]);
+        let [kafka] = &secrets.present().unwrap()[..] else { panic!("{secrets:?}") };
+        assert_eq!(kafka["keys"], json!(["password"]));
+        assert!(!format!("{store:?}").contains("aHVzaA=="));
     }
 
     #[test]

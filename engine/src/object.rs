@@ -6,6 +6,7 @@ use kaspr_core::key::ObjectKind;
 use kaspr_core::mask;
 use kaspr_core::packages::FAILURES;
 use kaspr_core::render::INSTALLER;
+use kaspr_core::secrets;
 use serde_json::{Map, Value, json};
 
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
@@ -13,7 +14,11 @@ const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 /// The object as caches keep it: with `apiVersion` and `kind` (items of a list lack them), without
 /// managed fields, the last applied configuration, binary data and figures that change by themselves.
 pub fn trimmed(kind: ObjectKind, body: Value) -> Value {
-    let mut body = if kind == ObjectKind::Pod { pod(&body) } else { body };
+    let mut body = match kind {
+        ObjectKind::Pod => pod(&body),
+        ObjectKind::Secret => return secrets::without_values(&body),
+        _ => body,
+    };
     drop_unread(&mut body);
     if let Some(object) = body.as_object_mut() {
         object.entry("apiVersion").or_insert_with(|| kind.api_version().into());
@@ -168,6 +173,8 @@ pub fn edit_mark(body: &Value) -> u64 {
         let value = metadata.and_then(|metadata| metadata.get(field)).unwrap_or(&Value::Null);
         hash_value(value, &mut hasher);
     }
+    // Of a Secret: what people edit of it is its values.
+    hash_value(body.get("version").unwrap_or(&Value::Null), &mut hasher);
     hasher.finish()
 }
 

@@ -16,7 +16,7 @@ use kaspr_core::lists;
 use kaspr_core::outcome::{self, Answer, Refusal};
 use kaspr_core::policy::knobs::Knobs;
 use kaspr_core::policy::rebalance::Advance;
-use kaspr_core::policy::{hung, rebalance, rollout};
+use kaspr_core::policy::{hung, rebalance, rollout, secrets};
 use kaspr_core::{Reason, Seen, Unseen, Uptime};
 
 use self::known::Known;
@@ -89,6 +89,8 @@ fn decide(config: &Config, look: &Look) -> Plan {
         fits: &|| true,
         drift: &|| None,
         inputs: &template(view.wanted),
+        changed: &Reason::TemplateChanged,
+        secrets: &secrets::Verdict::default(),
         generation: 1,
         lists: &list(view.list),
         terminations: if waits_for_entries { &known.memory.terminations } else { &[] },
@@ -162,6 +164,7 @@ fn booker(config: &Config, look: &Look) -> u8 {
 fn knobs(config: &Config, view: &View) -> Knobs {
     let is_obedient = config.without != Some(Without::Obedience);
     Knobs {
+        follows_secrets: true,
         hung: hung::Knobs {
             is_on: view.mode != Mode::DetectionOff || !is_obedient,
             threshold: Duration::from_mins(5),

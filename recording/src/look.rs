@@ -48,6 +48,8 @@ pub(crate) struct Facts {
     components: ComponentFacts,
     #[serde(default)]
     children: ChildFacts,
+    #[serde(default)]
+    secrets: Seen<Vec<Value>>,
     #[serde(default, skip_serializing_if = "Marks::is_empty")]
     marks: Marks,
     #[serde(default)]
@@ -75,6 +77,7 @@ impl Facts {
             components,
             lists: _,
             children,
+            secrets,
             polls: _,
             marks,
             terminations_elsewhere,
@@ -90,6 +93,7 @@ impl Facts {
             edits,
             components,
             children,
+            secrets,
             marks,
             terminations_elsewhere,
             outcomes,
@@ -108,6 +112,7 @@ impl Facts {
             edits,
             components,
             children,
+            secrets,
             marks,
             terminations_elsewhere,
             outcomes,
@@ -125,6 +130,7 @@ impl Facts {
             components,
             lists,
             children,
+            secrets,
             polls,
             marks,
             terminations_elsewhere,
@@ -159,6 +165,7 @@ pub(crate) fn objects(snapshot: &mut Snapshot) -> Vec<&mut Value> {
                 pods,
                 claims,
             },
+        secrets,
         polls: _,
         marks: _,
         terminations_elsewhere: _,
@@ -167,7 +174,7 @@ pub(crate) fn objects(snapshot: &mut Snapshot) -> Vec<&mut Value> {
     let mut places = Vec::new();
     let single = [app, service_account, api_service, headless_service, stateful_set, autoscaler];
     places.extend(single.into_iter().filter_map(present));
-    let several = [agents, tables, web_views, tasks, joins, config_maps, pods, claims];
+    let several = [agents, tables, web_views, tasks, joins, config_maps, pods, claims, secrets];
     places.extend(several.into_iter().filter_map(present).flatten());
     for outcome in outcomes.values_mut() {
         match &mut outcome.answer {

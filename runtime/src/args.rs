@@ -245,6 +245,9 @@ pub struct ExplainArgs {
     /// Connect by this file, not by the cluster around this process
     #[arg(long, value_name = "FILE", requires = "live")]
     pub kubeconfig: Option<PathBuf>,
+    /// As an operator that looks at Secrets
+    #[arg(long, requires = "live")]
+    pub check_secrets: bool,
     /// Which app; it may be left out where there is only one
     #[arg(long, value_name = "NAMESPACE/NAME", value_parser = app_key)]
     pub app: Option<AppKey>,
@@ -288,6 +291,10 @@ pub struct ClusterArgs {
     /// Connect by this file, not by the cluster around this process
     #[arg(long, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
+    /// Look whether the Secrets behind authentication and packages are there, and restart pods when
+    /// one changes; it needs the rights of deploy/components/check-secrets
+    #[arg(long)]
+    pub check_secrets: bool,
 }
 
 /// The lease that lets one of several processes work.

@@ -76,7 +76,7 @@ async fn listed(
 ) -> Result<Arc<Cache>, Silent> {
     let watches = || {
         let of_kind = |kind| scopes.iter().map(move |scope| (kind, scope.clone()));
-        ObjectKind::ALL.into_iter().flat_map(of_kind)
+        ObjectKind::watched(settings.checks_secrets).flat_map(of_kind)
     };
     let quiet = Duration::from_millis(settings.settle_millis);
     let cache = Arc::new(Cache::new(watches(), quiet, clock));

@@ -63,6 +63,7 @@ pub fn deeds(kind: ObjectKind) -> &'static [Deed] {
         ObjectKind::ConfigMap | ObjectKind::Autoscaler => &[Watch, Keep, TakeOwnership, Delete],
         ObjectKind::StatefulSet => &[Watch, Keep, TakeOwnership, Scale],
         ObjectKind::Pod => &[Watch, Delete],
+        ObjectKind::Secret => &[Watch],
     }
 }
 
@@ -102,14 +103,19 @@ impl Deed {
 
 /// The rights in each namespace whose apps the operator runs.
 pub fn where_apps_are() -> BTreeSet<Right> {
-    let of_kind = |kind: ObjectKind| {
-        let requests = deeds(kind).iter().flat_map(|deed| deed.requests());
-        requests.map(move |(verb, below)| {
-            right(kind.group(), &format!("{}{below}", kind.plural()), verb)
-        })
-    };
     let events = right("events.k8s.io", "events", "create");
-    ObjectKind::ALL.into_iter().flat_map(of_kind).chain([events]).collect()
+    ObjectKind::watched(false).flat_map(of_kind).chain([events]).collect()
+}
+
+/// What an operator that checks Secrets needs there besides.
+pub fn where_secrets_are_checked() -> BTreeSet<Right> {
+    of_kind(ObjectKind::Secret).collect()
+}
+
+fn of_kind(kind: ObjectKind) -> impl Iterator<Item = Right> {
+    let requests = deeds(kind).iter().flat_map(|deed| deed.requests());
+    requests
+        .map(move |(verb, below)| right(kind.group(), &format!("{}{below}", kind.plural()), verb))
 }
 
 /// The rights in the operator's own namespace: its lease. That one may create a lease cannot be
@@ -132,7 +138,7 @@ mod tests {
     #[test]
     fn every_kind_is_watched() {
         let rights = where_apps_are();
-        for kind in ObjectKind::ALL {
+        for kind in ObjectKind::watched(false) {
             for verb in ["list", "watch"] {
                 let wanted = right(kind.group(), kind.plural(), verb);
                 assert!(rights.contains(&wanted), "{wanted:?}");

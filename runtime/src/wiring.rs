@@ -154,7 +154,7 @@ pub async fn run(client: Client, options: Options) -> Result<(), RunError> {
         parts.spawn(admin.run(listener, stops.rest.clone()));
     }
     parts.spawn(sweep(Arc::clone(&cache), Arc::clone(&queue), stops.rest.clone()));
-    for (kind, scope) in watches(&options.scopes) {
+    for (kind, scope) in watches(&options) {
         let sink =
             Sink { cache: Arc::clone(&cache), queue: Arc::clone(&queue), tell: tell.clone() };
         let bell = process.refresh.bell(kind, &scope);
@@ -231,10 +231,10 @@ fn process(client: &Client, options: &Options, tell: &Tell, clock: ProcessClock)
     let term = if is_leased { Term::none() } else { Term::endless() };
     Process {
         api: Api::new(client.clone(), limits::REQUEST_WITHIN, tell.clone()),
-        cache: Arc::new(Cache::new(watches(&options.scopes), quiet, clock)),
+        cache: Arc::new(Cache::new(watches(options), quiet, clock)),
         queue: Arc::new(Queue::new(rand::random(), clock)),
         term: Arc::new(term),
-        refresh: Refresh::new(watches(&options.scopes)),
+        refresh: Refresh::new(watches(options)),
         settings: options.settings.clone(),
         is_recorded: options.record.is_some(),
         acts: matches!(options.work, Work::Act(_)),
@@ -246,9 +246,9 @@ fn process(client: &Client, options: &Options, tell: &Tell, clock: ProcessClock)
     }
 }
 
-fn watches(scopes: &[Scope]) -> Vec<(ObjectKind, Scope)> {
-    let of = |kind| scopes.iter().map(move |scope| (kind, scope.clone()));
-    ObjectKind::ALL.into_iter().flat_map(of).collect()
+fn watches(options: &Options) -> Vec<(ObjectKind, Scope)> {
+    let of = |kind| options.scopes.iter().map(move |scope| (kind, scope.clone()));
+    ObjectKind::watched(options.settings.checks_secrets).flat_map(of).collect()
 }
 
 /// Waits for what ends the operator.

@@ -110,7 +110,8 @@ struct State {
 impl Process {
     /// Starts one, which lists everything at once.
     pub(crate) fn start(name: &str, ground: &Ground, settings: &Settings) -> Arc<Self> {
-        let scopes = ObjectKind::ALL.map(|kind| (kind, Scope::All));
+        let watched = ObjectKind::watched(settings.checks_secrets);
+        let scopes: Vec<_> = watched.map(|kind| (kind, Scope::All)).collect();
         let quiet = Duration::from_millis(settings.settle_millis);
         let began = ground.cluster().now();
         let process = Self {
@@ -135,7 +136,7 @@ impl Process {
                 old.map_or_else(|| cluster.server.clone(), |old| cluster.server.as_of(old))
             };
             let mut state = lock(&process.state);
-            state.feeds = scopes.map(|(kind, scope)| Feed::new(kind, scope)).into();
+            state.feeds = scopes.into_iter().map(|(kind, scope)| Feed::new(kind, scope)).collect();
             state.heard = server.version();
             state.asks_at = began;
             state.deaf_until = old.map(|_| began.after(CATCHES_UP_AFTER));

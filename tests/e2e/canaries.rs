@@ -30,7 +30,10 @@ fn planted_secrets_turn_up_nowhere() {
             .enumerate()
             .map(|(number, canary)| (format!("OPERATOR_SECRET_{number}"), canary))
             .collect();
-        let mut operator = Operator::among(&variables, cluster, &[&space.name]);
+        // What it may read it must keep to itself all the more.
+        space.may_look_at_secrets().await;
+        let flags = ["--no-lease", "--check-secrets"];
+        let mut operator = Operator::among(&variables, cluster, &[&space.name], &flags);
         plant(&space).await;
         stir(&space).await;
         let log = operator.log();
@@ -113,6 +116,7 @@ async fn plant(space: &Space) {
     shop["spec"]["template"] = json!({"kasprContainer": {"env": env}});
     space.apply(&[secret, shop, table("shop", "t"), agent("shop", "a")]).await;
     space.is_settled("shop").await;
+    space.says("KasprApp", "shop", "ResolvedRefs", "ResolvedRefs").await;
 }
 
 /// All that makes the operator speak: a repair, a rollout, a refusal by us and one by the server.

@@ -100,8 +100,11 @@ fn the_single_files_are_what_kustomize_prints() {
         let own = cluster.dir.join("own");
         fs::create_dir(&own).unwrap();
         let up = "../".repeat(own.strip_prefix(checkout()).unwrap().components().count());
+        let components =
+            ["servicemonitor", "check-secrets"].map(|one| format!("{up}deploy/components/{one}"));
         let text = format!(
-            "resources: [{up}deploy/overlays/cluster]\ncomponents: [{up}deploy/components/servicemonitor]\n"
+            "resources: [{up}deploy/overlays/cluster]\ncomponents: [{}]\n",
+            components.join(", ")
         );
         fs::write(own.join("kustomization.yaml"), text).unwrap();
         let printed = kustomized(cluster, own.to_str().unwrap());
@@ -110,6 +113,12 @@ fn the_single_files_are_what_kustomize_prints() {
         let selected = &monitor["spec"]["selector"]["matchLabels"];
         assert_eq!(*selected, service["metadata"]["labels"]);
         assert_eq!(monitor["spec"]["endpoints"][0]["port"], service["spec"]["ports"][0]["name"]);
+        let deployment = printed.iter().find(|one| one["kind"] == "Deployment").unwrap();
+        let args = &deployment["spec"]["template"]["spec"]["containers"][0]["args"];
+        assert!(args.as_array().unwrap().contains(&json!("--check-secrets")), "{args}");
+        let bindings = printed.iter().filter(|one| one["kind"] == "ClusterRoleBinding");
+        let given: Vec<&str> = bindings.map(name_of).collect();
+        assert_eq!(given, ["kaspr-operator", "kaspr-operator-secrets"]);
     });
 }
 
@@ -190,7 +199,8 @@ fn the_definitions_can_go_and_come_back_and_no_member_notices() {
         kubectl(cluster, &[&["delete", kinds][..], &all].concat());
         kubectl(cluster, &["delete", "-f", "deploy/crds"]);
         let left = everything(&space).await;
-        assert_eq!(left.len(), 6 + two_of_each_kind("shop").len(), "{:?}", left.keys());
+        // The app's own seven: settings, joins, set, autoscaler, account and two services.
+        assert_eq!(left.len(), 7 + two_of_each_kind("shop").len(), "{:?}", left.keys());
         for (title, object) in &left {
             assert_eq!(object["metadata"].get("ownerReferences"), None, "{title}");
         }

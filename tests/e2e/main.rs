@@ -35,6 +35,7 @@ mod metrics;
 mod old_definitions;
 mod recording;
 mod rights;
+mod secrets;
 mod storage;
 mod takeover;
 mod token;

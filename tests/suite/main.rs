@@ -15,6 +15,7 @@ mod recording;
 mod references;
 mod rights;
 mod scenarios;
+mod secrets;
 mod storage;
 mod stories;
 mod takeover;

@@ -1,6 +1,11 @@
 //! Python packages: what is refused, what the installing container is told, and that it is told as data.
 
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
 use kaspr_core::ObjectKind;
+use kaspr_core::app::{App, Pinned};
 use kaspr_core::check::check;
 use kaspr_core::decide;
 use kaspr_core::packages::{FAILURES, PROGRAM};
@@ -8,6 +13,7 @@ use kaspr_core::settings::Settings;
 use kaspr_fixtures::World;
 use kaspr_recording::{Look, redact};
 use proptest::prelude::*;
+use proptest::strategy::ValueTree;
 use serde_json::{Value, json};
 
 use crate::defects::{app, settled};
@@ -229,6 +235,59 @@ fn what_pip_would_not_take_is_refused_by_name() {
     assert_eq!(task(&pod(&settled(&[never])))["attempts"], 1);
 }
 
+/// What the program would refuse, when the pods of before are gone.
+#[test]
+fn what_cannot_be_an_address_is_refused_by_name() {
+    for url in ["file:///srv/simple", "ftp://i/simple", "https://", "i/simple", "https://i/\u{e9}"]
+    {
+        let field = "spec.pythonPackages.indexUrl";
+        assert_eq!(refused(&some(json!({ "indexUrl": url }))), [field], "{url}");
+        let field = "spec.pythonPackages.extraIndexUrls[0]";
+        assert_eq!(refused(&some(json!({ "extraIndexUrls": [url] }))), [field], "{url}");
+    }
+    let hosts = json!({ "trustedHosts": ["i:8080", "", "a b"] });
+    let fields = [1, 2].map(|at| format!("spec.pythonPackages.trustedHosts[{at}]"));
+    assert_eq!(refused(&some(hosts)), fields);
+    let bucket = |name: &str, prefix: &str, key: &str| {
+        let gcs =
+            json!({ "bucket": name, "prefix": prefix, "secretRef": { "name": "s", "key": key } });
+        refused(&some(json!({ "cache": { "type": "gcs", "gcs": gcs } })))
+    };
+    assert!(bucket("a-b_1.c", "team x/", "sa.json").is_empty());
+    for (name, prefix, key, field) in [
+        ("Team", "", "k", "bucket"),
+        ("", "", "k", "bucket"),
+        ("b", "\u{e9}/", "k", "prefix"),
+        ("b", "", "../k", "secretRef.key"),
+    ] {
+        let field = format!("spec.pythonPackages.cache.gcs.{field}");
+        assert_eq!(bucket(name, prefix, key), [field]);
+    }
+    let policy = json!({ "installPolicy": { "retries": i32::MAX, "timeout": i32::MAX } });
+    let task = task(&pod(&settled(&[some(policy)])));
+    assert_eq!((&task["attempts"], &task["timeoutSeconds"]), (&json!(999_999), &json!(999_999)));
+}
+
+#[test]
+fn an_installer_whose_files_are_read_only_gets_a_place_for_its_own() {
+    let with = |container: Value| {
+        let mut object = some(json!({}));
+        object["spec"]["template"] = json!({ "pythonPackagesInitContainer": container,
+            "pod": { "volumes": [{ "name": "own", "emptyDir": {} }] } });
+        pod(&settled(&[object]))
+    };
+    let context = json!({ "readOnlyRootFilesystem": true });
+    let pod = with(json!({ "securityContext": context }));
+    assert_eq!(volume(&pod, "install-tmp")["emptyDir"], json!({}));
+    let mount = json!({ "name": "install-tmp", "mountPath": "/tmp" });
+    assert!(pod["initContainers"][0]["volumeMounts"].as_array().unwrap().contains(&mount));
+    // Whoever has one there keeps it, and where everything can be written there is none.
+    let own = json!([{ "name": "own", "mountPath": "/tmp" }]);
+    let pod = with(json!({ "securityContext": context, "volumeMounts": own }));
+    assert_eq!(volume(&pod, "install-tmp"), Value::Null);
+    assert_eq!(volume(&with(json!({})), "install-tmp"), Value::Null);
+}
+
 /// D-14: every setting of packages reaches the pods, by one rollout.
 #[test]
 fn each_change_of_packages_is_one_rollout() {
@@ -265,6 +324,73 @@ proptest! {
             prop_assert!(!entry.starts_with('-') && !entry.contains(['\n', '`', '\\']));
         }
     }
+}
+
+/// Reads tasks, one in each line, as the program does, and says what it would refuse.
+const JUDGE: &str = r#"
+import os, sys
+program = {"__name__": "judged"}
+exec(compile(open(sys.argv[1]).read(), "install.py", "exec"), program)
+for line in sys.stdin:
+    try:
+        program["requirements"](program["read"](line))
+    except program["Failure"] as refused:
+        print(refused.args[1])
+"#;
+
+/// Whatever a spec is made of: it is refused by the operator, or the program takes it.
+#[test]
+fn the_program_refuses_nothing_that_the_operator_took() {
+    const CASES: usize = 4_000;
+    let odd = "[ -~\u{e9}\u{200b}\u{a0}]{0,12}";
+    let url = prop_oneof![odd, "https?://[ -~\u{e9}]{0,12}", "[a-z]{3,5}://[a-z]{1,4}/?"];
+    let host = prop_oneof![odd, "[a-z.]{1,8}(:[0-9]{1,4})?"];
+    let entry = prop_oneof![
+        odd,
+        "[a-z]{1,5}(==|>=)[0-9.]{1,5}(; ?python_version [<>]=? '[ -~]{1,4}')?",
+        "(git\\+)?https://[ -~\u{200b}]{1,16}/[ -~\u{e9}]{1,8}",
+    ];
+    let numbers = (0..=i32::MAX, 60..=i32::MAX);
+    let cache = (odd, odd, "[A-Za-z0-9._/ -]{0,8}", prop::bool::ANY);
+    let spec = (entry, url.clone(), url, host, numbers, cache);
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let mut tasks = Vec::new();
+    for _ in 0..CASES {
+        let (entry, index, extra, host, (retries, timeout), (name, prefix, key, is_gcs)) =
+            spec.new_tree(&mut runner).unwrap().current();
+        let gcs =
+            json!({ "bucket": name, "prefix": prefix, "secretRef": { "name": "s", "key": key } });
+        // Each part by itself, so that one that is bad hides no other.
+        for part in [
+            json!({ "packages": [entry] }),
+            json!({ "packages": ["six"], "indexUrl": index }),
+            json!({ "packages": ["six"], "extraIndexUrls": [extra], "trustedHosts": [host] }),
+            json!({ "packages": ["six"], "cache": { "type": "gcs", "gcs": gcs } }),
+            json!({ "packages": ["six"], "installPolicy": { "retries": retries, "timeout": timeout },
+                "cache": { "enabled": is_gcs } }),
+        ] {
+            let object = with(part);
+            if refused(&object).is_empty() {
+                let told = App::parse(&object, &Settings::default(), Pinned(None)).result.unwrap();
+                tasks.push(told.packages.unwrap().install("orders-app"));
+            }
+        }
+    }
+    assert!(tasks.len() > CASES / 2, "{} are no test", tasks.len());
+    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("../core/src/packages/install.py");
+    let mut python = Command::new("python3");
+    python.args(["-I", "-c", JUDGE]).arg(program).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut python = python.spawn().unwrap();
+    let mut input = python.stdin.take().unwrap();
+    let writing = std::thread::spawn(move || {
+        for task in tasks {
+            writeln!(input, "{task}").unwrap();
+        }
+    });
+    let output = python.wait_with_output().unwrap();
+    writing.join().unwrap();
+    assert!(output.status.success());
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "");
 }
 
 /// Sets what became of the installing container of each member.

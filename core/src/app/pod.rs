@@ -13,7 +13,7 @@ use super::{is_dns_label, volume};
 use crate::invalid::Invalid;
 use crate::packages::ROOT;
 use crate::quantity::Quantity;
-use crate::render::{BUCKET_KEY_VOLUME, Names};
+use crate::render::{BUCKET_KEY_VOLUME, Names, SCRATCH_VOLUME};
 
 /// The user's additions to the pod, each list without duplicates.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -180,8 +180,9 @@ impl PodParts {
 
     fn read_volumes(&mut self, app: &str, volumes: &[Raw], problems: &mut Vec<Invalid>) {
         let names = Names::of(app);
-        let own = [names.volume, names.joins, names.packages_volume, BUCKET_KEY_VOLUME.to_owned()];
-        let mut names = BTreeSet::from(own);
+        let own = [BUCKET_KEY_VOLUME, SCRATCH_VOLUME].map(str::to_owned);
+        let mut names = BTreeSet::from([names.volume, names.joins, names.packages_volume]);
+        names.extend(own);
         for (index, Raw(volume)) in volumes.iter().enumerate() {
             let at = format!("spec.template.pod.volumes[{index}]");
             let name = text(volume, "name").unwrap_or_default();

@@ -177,7 +177,9 @@ pub(super) fn generic(stated: &mut Vec<Stated>) {
     let stalled = progressing
         .iter()
         .filter(|one| {
-            matches!(one.reason.as_str(), "InvalidSpec" | "NameConflict" | "OriginalStillRunning")
+            let reason = one.reason.as_str();
+            ["InvalidSpec", "NameConflict", "OriginalStillRunning", "SecretMissing"]
+                .contains(&reason)
         })
         .chain(rebalanced.iter().filter(|one| one.reason == "RebalanceStalled"))
         .next()

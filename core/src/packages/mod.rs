@@ -3,6 +3,7 @@
 //! A container that runs first installs them by the program `install.py`. All that users write reaches
 //! it as data, in one variable; nothing passes through a shell.
 
+mod address;
 mod requirement;
 
 use std::collections::BTreeSet;
@@ -40,6 +41,8 @@ pub const FAILURES: [&str; 9] = [
 const ATTEMPTS: i32 = 3;
 /// Seconds for one attempt.
 const TIMEOUT: i32 = 600;
+/// The most of either that the program takes: eleven days of seconds.
+const MOST: i32 = 999_999;
 /// Size of the shared claim.
 const CLAIM_SIZE: &str = "256Mi";
 /// The largest archive that is uploaded.
@@ -130,7 +133,8 @@ impl Packages {
     pub fn parse(wanted: &Wanted<'_>, problems: &mut Vec<Invalid>, odd: &mut Vec<Invalid>) -> Self {
         let Wanted { spec, image, declared, masked } = *wanted;
         check_entries(&spec.packages, declared, problems);
-        check_addresses(spec, problems, odd);
+        address::check(spec, problems, odd);
+        check_policy(spec, odd);
         let (hash, masked) = match masked {
             Some((hash, mask)) => (hash.to_owned(), Some(mask.to_owned())),
             None => (model::packages_hash(spec), None),
@@ -201,8 +205,8 @@ fn task(spec: &PythonPackages, hash: &str, set: &str) -> Map<String, Value> {
     let variables: BTreeSet<String> =
         spec.packages.iter().flat_map(|entry| requirement::variables(entry)).collect();
     // The original tried so often in all, and with 0 never: once is the least that installs.
-    let attempts = policy.and_then(|policy| policy.retries).unwrap_or(ATTEMPTS).max(1);
-    let timeout = policy.and_then(|policy| policy.timeout).unwrap_or(TIMEOUT);
+    let attempts = policy.and_then(|policy| policy.retries).unwrap_or(ATTEMPTS).clamp(1, MOST);
+    let timeout = policy.and_then(|policy| policy.timeout).unwrap_or(TIMEOUT).min(MOST);
     let is_allowed = policy.and_then(|policy| policy.on_failure) == Some(OnFailure::Allow);
     let url = spec.index_url.as_ref().filter(|url| !url.is_empty());
     let list = |list: &Option<Vec<String>>| {
@@ -251,31 +255,7 @@ fn check_entries(packages: &[String], declared: &BTreeSet<String>, problems: &mu
     }
 }
 
-fn check_addresses(spec: &PythonPackages, problems: &mut Vec<Invalid>, odd: &mut Vec<Invalid>) {
-    let one = spec.index_url.iter().map(|url| ("spec.pythonPackages.indexUrl".to_owned(), url));
-    let more = spec.extra_index_urls.iter().flatten().enumerate();
-    let more = more.map(|(at, url)| (format!("spec.pythonPackages.extraIndexUrls[{at}]"), url));
-    for (field, url) in one.chain(more).filter(|(_, url)| !mask::is_mask(url)) {
-        if url.chars().any(|character| character.is_whitespace() || character.is_control()) {
-            problems.push(Invalid::new(field, "there is a blank in it", "write one address"));
-        } else if url
-            .split_once("://")
-            .is_some_and(|(_, rest)| rest.split('/').next().is_some_and(|host| host.contains('@')))
-        {
-            odd.push(Invalid::new(
-                field,
-                "whoever reads the app or its pods reads the login in it",
-                "put it into a Secret, and name that in spec.pythonPackages.credentials",
-            ));
-        }
-    }
-    if spec.credentials.is_some() && spec.index_url.is_none() {
-        odd.push(Invalid::new(
-            "spec.pythonPackages.credentials",
-            "there is no index to log in to: the login goes to spec.pythonPackages.indexUrl alone",
-            "add indexUrl, or remove the credentials",
-        ));
-    }
+fn check_policy(spec: &PythonPackages, odd: &mut Vec<Invalid>) {
     if spec.install_policy.as_ref().and_then(|policy| policy.retries) == Some(0) {
         let remedy = "write 1 or more: it counts attempts";
         let problem = "it is taken for 1: nothing is installed without an attempt";
@@ -331,10 +311,7 @@ fn bucket(gcs: &Gcs, problems: &mut Vec<Invalid>) -> Bucket {
         0
     });
     let key = given(&gcs.secret_ref.key, "sa.json");
-    if key.contains('/') {
-        let field = "spec.pythonPackages.cache.gcs.secretRef.key";
-        problems.push(Invalid::new(field, "no key of a Secret has a /", "write the key alone"));
-    }
+    address::check_bucket(gcs, &prefix, &key, problems);
     let trimmed = prefix.trim_matches('/');
     Bucket {
         name: gcs.bucket.clone(),

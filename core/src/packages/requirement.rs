@@ -9,6 +9,8 @@ use std::sync::LazyLock;
 
 use regex_lite::Regex;
 
+use super::address::is_plain;
+
 /// What is wrong with an entry, and what to do.
 pub(super) type Fault = (String, &'static str);
 
@@ -29,13 +31,10 @@ pub(super) fn fault(entry: &str) -> Option<Fault> {
     if entry.trim() != entry || entry.is_empty() {
         return plain("it is empty, or there is a blank around it");
     }
-    if entry
-        .chars()
-        .any(|character| character.is_control() || "\\`\u{2028}\u{2029}".contains(character))
-    {
+    if !is_plain(entry) || entry.contains(['\\', '`']) {
         return plain("it holds a character that no requirement has");
     }
-    if entry.starts_with(['-', '#']) || entry.contains(" #") || entry.contains(" --") {
+    if entry.starts_with(['-', '#']) || entry.contains(" #") || entry.contains(" -") {
         return plain("it would be an option or a comment, not a requirement");
     }
     let Some(expressions) = EXPRESSIONS.as_ref() else { return plain("it cannot be read") };
@@ -145,6 +144,9 @@ mod tests {
             "-e .",
             "# a",
             "a # b",
+            "a; python_version < ' -1'",
+            "a @ https://host/\u{200b}a.whl",
+            "caf\u{e9}",
             "a --global-option=x",
             "a; touch /tmp/x",
             "a && b",

@@ -20,6 +20,8 @@ pub struct Knobs {
     pub hung: hung::Knobs,
     /// Of rebalances.
     pub rebalance: rebalance::Knobs,
+    /// Whether another version of a Secret restarts the pods.
+    pub follows_secrets: bool,
     /// Whether a person asks for a rebalance.
     pub is_asked_for: bool,
     /// Annotations whose value means nothing, in words: the operator's setting holds.
@@ -32,6 +34,8 @@ pub(crate) fn of(meta: &Meta, settings: &Settings) -> Knobs {
     let is_on = switch(meta, keys::ANNOTATION_HUNG_DETECTION, settings.replaces_hung, &mut ignored);
     let is_automatic =
         switch(meta, keys::ANNOTATION_AUTO_REBALANCE, settings.rebalances, &mut ignored);
+    let follows_secrets =
+        switch(meta, keys::ANNOTATION_RESTART_ON_SECRET_CHANGE, true, &mut ignored);
     let threshold = threshold(meta, settings, &mut ignored);
     let asked = meta.annotations.get(keys::ANNOTATION_REBALANCE);
     Knobs {
@@ -49,6 +53,7 @@ pub(crate) fn of(meta: &Meta, settings: &Settings) -> Knobs {
             is_polling: settings.polls_members,
             cooldown: Duration::from_millis(settings.rebalance_cooldown_millis),
         },
+        follows_secrets,
         is_asked_for: asked.is_some_and(|value| !value.eq_ignore_ascii_case("false")),
         ignored,
     }

@@ -13,6 +13,7 @@ pub(crate) mod packages;
 pub mod rebalance;
 pub mod rollout;
 pub(crate) mod roster;
+pub mod secrets;
 pub(crate) mod storage;
 pub(crate) mod subscriptions;
 pub(crate) mod takeover;

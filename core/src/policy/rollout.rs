@@ -12,6 +12,7 @@ use crate::lists::Versions;
 use crate::marks::{self, Marks};
 use crate::members::Member;
 use crate::observed::SetFacts;
+use crate::policy::secrets;
 use crate::reason::Reason;
 use crate::seen::Seen;
 use crate::status::memory::Entry;
@@ -36,6 +37,10 @@ pub struct Case<'a> {
     pub drift: &'a dyn Fn() -> Option<String>,
     /// The digest of the inputs of now.
     pub inputs: &'a str,
+    /// Why the template changes, if it does.
+    pub changed: &'a Reason,
+    /// What the Secrets mean for the pods.
+    pub secrets: &'a secrets::Verdict,
     /// `metadata.generation` of the app.
     pub generation: i64,
     /// The versions of the lists that the inputs were read from.
@@ -81,6 +86,8 @@ pub struct Verdict {
     pub memory: Memory,
     /// The digest of the inputs of now.
     pub inputs: String,
+    /// What the Secrets mean for the pods.
+    pub secrets: secrets::Verdict,
 }
 
 impl Verdict {
@@ -122,7 +129,10 @@ impl Verdict {
             Choice::Create | Choice::Change(_) | Choice::Stand => true,
             Choice::Keep(why, _) => matches!(
                 why,
-                Reason::IntentFirst | Reason::TemplateDrift | Reason::TerminationPending
+                Reason::IntentFirst
+                    | Reason::TemplateDrift
+                    | Reason::TerminationPending
+                    | Reason::SecretMissing
             ),
         }
     }
@@ -142,15 +152,16 @@ pub fn decide(case: &Case<'_>) -> Verdict {
         (None, None) => create(case, memory),
         (None, Some(set)) => change(case, set, memory),
     };
-    Verdict { choice, memory, inputs: case.inputs.to_owned() }
+    Verdict { choice, memory, inputs: case.inputs.to_owned(), secrets: case.secrets.clone() }
 }
 
 /// A new StatefulSet comes with all that was applied with the app: it waits for the edits to
 /// settle, and its template is meant before it is made.
 fn create(case: &Case<'_>, memory: Memory) -> (Choice, Memory) {
-    match case.settling {
-        Some(until) => (Choice::Keep(Reason::Settling, Some(until)), memory),
-        None => (Choice::Create, memory.meaning(case)),
+    match (case.settling, &case.secrets.held) {
+        (Some(until), _) => (Choice::Keep(Reason::Settling, Some(until)), memory),
+        (None, Some(held)) => (Choice::Keep(held.clone(), None), memory),
+        (None, None) => (Choice::Create, memory.meaning(case)),
     }
 }
 
@@ -159,7 +170,7 @@ fn change(case: &Case<'_>, facts: &SetFacts, memory: Memory) -> (Choice, Memory)
     let is_meant = memory.rollout.as_ref().is_some_and(|rollout| rollout.inputs == case.inputs);
     if is_meant {
         if memory.rollout.as_ref().is_some_and(|rollout| rollout.withdrawn.is_some()) {
-            return (Choice::Keep(Reason::IntentFirst, None), memory.meaning(case));
+            return mean(case, Reason::IntentFirst, memory);
         }
         return carry_out(case, facts, memory);
     }
@@ -168,7 +179,7 @@ fn change(case: &Case<'_>, facts: &SetFacts, memory: Memory) -> (Choice, Memory)
     // Without the annotation the revision alone says that the template is the recorded one.
     if let Some(template) = recorded.filter(|_| carries || facts.inputs.is_none()) {
         if facts.is_observed && facts.update_revision != template.revision {
-            return (Choice::Keep(Reason::TemplateDrift, None), memory.meaning(case));
+            return mean(case, Reason::TemplateDrift, memory);
         }
         return (Choice::Stand, withdraw(case, memory));
     }
@@ -180,7 +191,7 @@ fn change(case: &Case<'_>, facts: &SetFacts, memory: Memory) -> (Choice, Memory)
             // The original's, and not as it is wanted: it is told apart from one of ours.
             let found = Template { inputs: String::new(), ..case.template(facts, &memory) };
             let memory = Memory { template: Some(found), ..memory };
-            return (Choice::Keep(Reason::IntentFirst, None), memory.meaning(case));
+            return mean(case, Reason::IntentFirst, memory);
         }
         if carries {
             // The status was lost: the live template still says what it is made of.
@@ -189,7 +200,16 @@ fn change(case: &Case<'_>, facts: &SetFacts, memory: Memory) -> (Choice, Memory)
     }
     match case.settling {
         Some(until) => (Choice::Keep(Reason::Settling, Some(until)), memory),
-        None => (Choice::Keep(Reason::IntentFirst, None), memory.meaning(case)),
+        None => mean(case, Reason::IntentFirst, memory),
+    }
+}
+
+/// The inputs of now are meant from now on; but while their pods could not start, nothing is meant
+/// that nobody carries out.
+fn mean(case: &Case<'_>, because: Reason, memory: Memory) -> (Choice, Memory) {
+    match &case.secrets.held {
+        Some(held) => (Choice::Keep(held.clone(), None), withdraw(case, memory)),
+        None => (Choice::Keep(because, None), memory.meaning(case)),
     }
 }
 
@@ -240,9 +260,12 @@ fn carry_out(case: &Case<'_>, facts: &SetFacts, memory: Memory) -> (Choice, Memo
     let changed = if facts.inputs.as_deref() == Some(case.inputs) {
         (case.drift)().map(Reason::Drift)
     } else {
-        Some(Reason::TemplateChanged)
+        Some(case.changed.clone())
     };
     if let Some(because) = changed {
+        if let Some(held) = &case.secrets.held {
+            return (Choice::Keep(held.clone(), None), withdraw(case, memory));
+        }
         let waits = can_entry_fire(case);
         return if waits {
             (Choice::Keep(Reason::TerminationPending, None), memory)

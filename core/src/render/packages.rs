@@ -19,6 +19,10 @@ use crate::packages::{BUCKET_KEY, Claim, PROGRAM, Packages, Place, ROOT};
 
 /// The volume of a service account's key.
 pub const BUCKET_KEY_VOLUME: &str = "gcs-sa-key";
+/// The volume for what the installation needs for a while, where the container's own files are read-only.
+pub const SCRATCH_VOLUME: &str = "install-tmp";
+/// Where it is mounted: Python's directory for such files.
+const SCRATCH: &str = "/tmp";
 /// The container that installs packages.
 pub const INSTALLER: &str = "install-packages";
 
@@ -54,6 +58,13 @@ pub(super) fn installer(app: &App, names: &Names, packages: &Packages) -> Value 
                 ..VolumeMount::default()
             }));
         }
+        if wants_scratch(app) {
+            mounts.push(body(&VolumeMount {
+                name: SCRATCH_VOLUME.to_owned(),
+                mount_path: SCRATCH.to_owned(),
+                ..VolumeMount::default()
+            }));
+        }
         fields.insert("volumeMounts".to_owned(), Value::Array(mounts));
         if let Some(resources) = &packages.resources {
             fields.insert("resources".to_owned(), resources.clone());
@@ -63,6 +74,17 @@ pub(super) fn installer(app: &App, names: &Names, packages: &Packages) -> Value 
         }
     }
     container
+}
+
+/// Whether the installing container can write nowhere but where the packages go, which others may read.
+fn wants_scratch(app: &App) -> bool {
+    let installer = &app.pod.installer;
+    let is_read_only = |context: &Value| {
+        context.get("readOnlyRootFilesystem").and_then(Value::as_bool) == Some(true)
+    };
+    let is_there = |mount: &Value| mount.get("mountPath").and_then(Value::as_str) == Some(SCRATCH);
+    installer.security_context.as_ref().is_some_and(is_read_only)
+        && !installer.mounts.iter().any(is_there)
 }
 
 fn environment(app: &App, names: &Names, packages: &Packages) -> Vec<Value> {
@@ -100,7 +122,7 @@ pub(super) fn mount(names: &Names, is_read_only: bool) -> Value {
 }
 
 /// The volumes that packages need.
-pub(super) fn volumes(names: &Names, packages: &Packages) -> Vec<Value> {
+pub(super) fn volumes(app: &App, names: &Names, packages: &Packages) -> Vec<Value> {
     let mut volume = Volume { name: names.packages_volume.clone(), ..Volume::default() };
     match &packages.place {
         Place::Shared(_) => {
@@ -122,6 +144,13 @@ pub(super) fn volumes(names: &Names, packages: &Packages) -> Vec<Value> {
                 items: Some(vec![file]),
                 ..SecretVolumeSource::default()
             }),
+            ..Volume::default()
+        }));
+    }
+    if wants_scratch(app) {
+        volumes.push(body(&Volume {
+            name: SCRATCH_VOLUME.to_owned(),
+            empty_dir: Some(EmptyDirVolumeSource::default()),
             ..Volume::default()
         }));
     }

@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 use super::config_map::settings_data;
 use super::metadata::{Owner, body, default_labels, overlay};
 use super::names::Names;
-use super::packages;
+use super::{SECRET_VERSIONS, packages};
 use crate::app::App;
 use crate::app::pod::replace;
 use crate::definition::{file_name, joined_file_name, object_name};
@@ -53,17 +53,21 @@ pub(crate) fn is_digest_variable(name: &str) -> bool {
 const CONFIG_HASH: &str = "CONFIG_HASH";
 pub(super) const PACKAGES_HASH: &str = "PACKAGES_HASH";
 
-/// The pod template of an app with these definitions, sorted by kind and name.
-///
-/// `has_claim` says whether the StatefulSet provides the volume of tables; without it the volume
-/// lives and dies with the pod.
-pub fn template(
-    app: &App,
-    owner: &Owner,
-    names: &Names,
-    mounted: &[Mounted],
-    has_claim: bool,
-) -> Value {
+/// The parts of a pod template that depend on more than the app.
+#[derive(Clone, Copy, Debug)]
+pub struct TemplateParts<'a> {
+    /// The definitions, sorted by kind and name.
+    pub mounted: &'a [Mounted],
+    /// Whether the StatefulSet provides the volume of tables; without it the volume lives and dies
+    /// with the pod.
+    pub has_claim: bool,
+    /// The versions of Secrets whose last change replaced pods.
+    pub secret_versions: Option<&'a str>,
+}
+
+/// The pod template of an app.
+pub fn template(app: &App, owner: &Owner, names: &Names, parts: &TemplateParts<'_>) -> Value {
+    let TemplateParts { mounted, has_claim, secret_versions } = *parts;
     let none = PodTemplate::default();
     let given = app.spec.template.as_ref().and_then(|template| template.pod.as_ref());
     let given = given.unwrap_or(&none);
@@ -86,10 +90,11 @@ pub fn template(
     );
     labels.extend(own);
     let mut meta = json!({ "labels": labels });
-    if let (Some(annotations), Some(meta)) = (
-        metadata.and_then(|given| given.annotations.as_ref()).filter(|map| !map.is_empty()),
-        meta.as_object_mut(),
-    ) {
+    let mut annotations = metadata.and_then(|given| given.annotations.clone()).unwrap_or_default();
+    if let Some(versions) = secret_versions {
+        annotations.insert(SECRET_VERSIONS.to_owned(), versions.to_owned());
+    }
+    if let (false, Some(meta)) = (annotations.is_empty(), meta.as_object_mut()) {
         meta.insert("annotations".to_owned(), json!(annotations));
     }
     json!({ "metadata": meta, "spec": spec })
@@ -287,7 +292,8 @@ fn volumes(app: &App, names: &Names, mounted: &[Mounted], has_claim: bool) -> Ve
         })
     });
     let mut volumes: Vec<Value> = definitions.chain(app.pod.volumes.iter().cloned()).collect();
-    volumes.extend(app.packages.iter().flat_map(|packages| packages::volumes(names, packages)));
+    volumes
+        .extend(app.packages.iter().flat_map(|packages| packages::volumes(app, names, packages)));
     if !has_claim {
         volumes.push(body(&Volume {
             name: names.volume.clone(),

@@ -9,11 +9,11 @@ use k8s_openapi::api::core::v1::{
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use super::TEMPLATE_INPUTS;
 use super::metadata::{Owner, app_labels, body, manifest_of, metadata, selector_labels};
 use super::names::Names;
+use super::{SECRET_VERSIONS, TEMPLATE_INPUTS};
 use crate::action::Manifest;
 use crate::app::App;
 use crate::key::{ObjectKind, ObjectRef};
@@ -26,6 +26,8 @@ pub struct StatefulSetParts {
     pub template: Option<Value>,
     /// The inputs that the template was rendered from; none for one that we did not render.
     pub inputs: Option<String>,
+    /// The versions of the Secrets that its pods are made with.
+    pub secret_versions: Option<String>,
     /// The claim templates: immutable, so a live value is repeated.
     pub claim_templates: Value,
     /// The number of members, where it is not left to the autoscaler.
@@ -34,7 +36,7 @@ pub struct StatefulSetParts {
 
 /// StatefulSet `<app>-app`.
 pub fn statefulset(app: &App, owner: &Owner, names: &Names, parts: StatefulSetParts) -> Manifest {
-    let StatefulSetParts { template, inputs, claim_templates, replicas } = parts;
+    let StatefulSetParts { template, inputs, secret_versions, claim_templates, replicas } = parts;
     let delete_claim =
         app.spec.storage.as_ref().and_then(|storage| storage.delete_claim).unwrap_or(false);
     let set = StatefulSet {
@@ -70,6 +72,7 @@ pub fn statefulset(app: &App, owner: &Owner, names: &Names, parts: StatefulSetPa
     let mut content = body.clone();
     if let Some(content) = content.as_object_mut() {
         content.insert("inputs".to_owned(), json!(inputs));
+        content.extend(secret_versions.iter().map(|text| ("secrets".to_owned(), json!(text))));
     }
     let hash = mask::digest_of(&content);
     if let Some(spec) = body.get_mut("spec").and_then(Value::as_object_mut) {
@@ -80,10 +83,13 @@ pub fn statefulset(app: &App, owner: &Owner, names: &Names, parts: StatefulSetPa
             spec.insert("volumeClaimTemplates".to_owned(), claim_templates);
         }
     }
-    if let (Some(metadata), Some(inputs)) =
-        (body.get_mut("metadata").and_then(Value::as_object_mut), inputs)
+    let told = [(TEMPLATE_INPUTS, inputs), (SECRET_VERSIONS, secret_versions)];
+    let annotations: Map<String, Value> =
+        told.into_iter().filter_map(|(key, text)| Some((key.to_owned(), json!(text?)))).collect();
+    if let (Some(metadata), false) =
+        (body.get_mut("metadata").and_then(Value::as_object_mut), annotations.is_empty())
     {
-        metadata.insert("annotations".to_owned(), json!({ TEMPLATE_INPUTS: inputs }));
+        metadata.insert("annotations".to_owned(), Value::Object(annotations));
     }
     let object = ObjectRef::new(ObjectKind::StatefulSet, &owner.namespace, &names.base);
     manifest_of(object, body, hash)

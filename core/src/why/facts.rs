@@ -10,6 +10,7 @@ use crate::invalid;
 use crate::observed::{Observed, SetFacts};
 use crate::outcome::{Answer, Outcomes};
 use crate::poll::State;
+use crate::render::SECRET_VERSIONS;
 use crate::seen::{Seen, Unseen};
 use crate::settings::Settings;
 use crate::snapshot::{ChildFacts, ComponentFacts, Snapshot};
@@ -28,7 +29,7 @@ pub enum Fact {
     StatefulSet,
     /// The ConfigMaps.
     ConfigMaps,
-    /// The ServiceAccount, the Services and the autoscaler.
+    /// The ServiceAccount, the Services, the autoscaler, the claims and the Secrets.
     Others,
     /// The members: their pods, what they answered, and how many of other apps are in replacement.
     Members,
@@ -86,6 +87,7 @@ fn forget(fact: Fact, snapshot: &mut Snapshot) {
             children.headless_service = unknown();
             children.autoscaler = unknown();
             children.claims = unknown();
+            snapshot.secrets = unknown();
         }
         Fact::Members => {
             children.pods = unknown();
@@ -145,6 +147,7 @@ pub(super) fn says(fact: Fact, snapshot: &Snapshot) -> String {
             .map(|(what, seen)| one(what, seen))
             .into_iter()
             .chain([claims])
+            .chain(secrets(&observed))
             .collect::<Vec<_>>()
             .join(", ")
         }
@@ -282,6 +285,16 @@ fn timing(snapshot: &Snapshot) -> String {
         snapshot.lists.iter().map(|(kind, list)| format!("{} as of {}", kind.kind(), list.version)),
     );
     said.join(", ")
+}
+
+/// The Secrets, where they are looked at, and which versions the pods were made with.
+fn secrets(observed: &Observed<'_>) -> Option<String> {
+    let found = observed.secrets.present()?;
+    let named = found.iter().map(|(name, secret)| format!("{name}={}", secret.version));
+    let named: Vec<String> = named.collect();
+    let made = observed.own_set().and_then(|set| set.meta.annotations.get(SECRET_VERSIONS));
+    let made = made.map(|made| format!(", and pods were made with {made}")).unwrap_or_default();
+    Some(format!("Secrets {}{made}", named.join(",")))
 }
 
 fn one(what: &str, seen: &Seen<Value>) -> String {

@@ -7,6 +7,7 @@
 
 mod edits;
 mod entry;
+mod mentions;
 mod scope;
 mod store;
 mod tombstones;

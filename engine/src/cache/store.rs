@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::edits::Bursts;
 use super::entry::{Age, Entry, Kept, Source, parse};
+use super::mentions::Mentions;
 use super::scope::{Coverage, Listing, Scope};
 use super::tombstones::Tombstones;
 use crate::{keys, limits, object};
@@ -29,6 +30,7 @@ pub struct Store {
     shelves: BTreeMap<(ObjectKind, String), Shelf>,
     /// The components, ConfigMaps and pods of each key; other objects are found by their names.
     index: BTreeMap<AppKey, BTreeSet<(ObjectKind, String)>>,
+    mentions: Mentions,
     coverage: Coverage,
     /// What our writes created and no watch has delivered yet.
     undelivered: BTreeSet<ObjectRef>,
@@ -42,6 +44,7 @@ impl Store {
         Self {
             shelves: BTreeMap::new(),
             index: BTreeMap::new(),
+            mentions: Mentions::default(),
             coverage: Coverage::new(scopes),
             undelivered: BTreeSet::new(),
             tombstones: Tombstones::default(),
@@ -195,6 +198,11 @@ impl Store {
         indexed.filter(|(of, _)| *of == kind).map(|(_, name)| name.clone()).collect()
     }
 
+    /// The names of the Secrets that the app of a key names, sorted; they may not be there.
+    pub fn secrets_of(&self, key: &AppKey) -> Vec<String> {
+        self.mentions.of_app(key)
+    }
+
     /// Why objects of this kind in this namespace cannot be known, if they cannot.
     pub fn unseen(&self, kind: ObjectKind, namespace: &str) -> Option<Unseen> {
         self.coverage.unseen(kind, namespace)
@@ -275,7 +283,9 @@ impl Store {
 
     /// What a watch says before its first list is complete is no edit: it was so before.
     fn note_edit(&mut self, object: &ObjectRef, due: &Due, now: Uptime) {
-        let is_edited = object.kind == ObjectKind::App || object.kind.is_component();
+        // A change of two Secrets is one change for the pods.
+        let is_edited = matches!(object.kind, ObjectKind::App | ObjectKind::Secret)
+            || object.kind.is_component();
         if is_edited && self.coverage.was_listed(object.kind, &object.namespace) {
             for key in due {
                 self.bursts.note(key, now);
@@ -294,8 +304,12 @@ impl Store {
     /// The keys of an object by its own words, and those of the components that own it.
     fn keys_of(&self, kind: ObjectKind, body: &Value) -> Due {
         let mut due = keys::keys_of(kind, body);
+        let namespace = object::meta(body, "namespace").unwrap_or_default();
+        if kind == ObjectKind::Secret {
+            let name = object::meta(body, "name").unwrap_or_default();
+            due.append(&mut self.mentions.of_secret(namespace, name));
+        }
         if kind == ObjectKind::ConfigMap {
-            let namespace = object::meta(body, "namespace").unwrap_or_default();
             for (owner, name) in object::owners(body) {
                 let component = keys::component_kind(owner)
                     .and_then(|owner| Some((owner, self.shelf(owner, namespace)?.get(name)?)));
@@ -308,6 +322,9 @@ impl Store {
     }
 
     fn enter(&mut self, object: &ObjectRef, body: &Value) {
+        if object.kind == ObjectKind::App {
+            self.mentions.enter(&AppKey::new(&*object.namespace, &*object.name), body);
+        }
         if is_indexed(object.kind) {
             for key in keys::keys_of(object.kind, body) {
                 let entries = self.index.entry(key).or_default();
@@ -317,6 +334,9 @@ impl Store {
     }
 
     fn unindex(&mut self, object: &ObjectRef, body: &Value) {
+        if object.kind == ObjectKind::App {
+            self.mentions.leave(&AppKey::new(&*object.namespace, &*object.name));
+        }
         if !is_indexed(object.kind) {
             return;
         }
@@ -386,6 +406,7 @@ fn is_indexed(kind: ObjectKind) -> bool {
         | ObjectKind::ServiceAccount
         | ObjectKind::Service
         | ObjectKind::StatefulSet
-        | ObjectKind::Autoscaler => false,
+        | ObjectKind::Autoscaler
+        | ObjectKind::Secret => false,
     }
 }

@@ -262,3 +262,25 @@ fn an_own_write_says_when_it_was_asked_and_a_later_watch_takes_it_back() {
     rig.event(ObjectKind::App, &app("a", 120, 1));
     assert_eq!(read_at(&rig), None);
 }
+
+#[test]
+fn a_secret_wakes_the_apps_that_name_it() {
+    let naming = |name: &str, secret: &str, version: u64| {
+        let mut body = app(name, version, version);
+        body["spec"] = json!({ "authentication": { "passwordSecret": { "secretName": secret } } });
+        body
+    };
+    let secret = |version: u64| object::trimmed(ObjectKind::Secret, app("kafka", version, 0));
+    let mut rig = Rig::listed(&[
+        (ObjectKind::App, naming("a", "kafka", 1)),
+        (ObjectKind::App, naming("b", "kafka", 1)),
+        (ObjectKind::App, naming("c", "other", 1)),
+    ]);
+    assert_eq!(rig.event(ObjectKind::Secret, &secret(2)), ["a", "b"]);
+    assert_eq!(rig.event(ObjectKind::Secret, &secret(2)), [""; 0], "it is no other version");
+    rig.event(ObjectKind::App, &naming("a", "other", 3));
+    assert_eq!(rig.store.secrets_of(&AppKey::new("n", "a")), ["other"]);
+    assert_eq!(rig.event(ObjectKind::Secret, &secret(4)), ["b"], "only what is in it changed");
+    rig.delete(ObjectKind::App, &naming("b", "kafka", 1));
+    assert_eq!(rig.event(ObjectKind::Secret, &secret(5)), [""; 0]);
+}

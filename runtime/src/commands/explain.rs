@@ -137,8 +137,9 @@ fn look(args: &ExplainArgs) -> Result<Look, CommandError> {
 }
 
 fn live(args: &ExplainArgs, app: &AppKey) -> Result<Look, CommandError> {
-    let environment =
+    let mut environment =
         settings::from_env().map_err(|error| CommandError::Usage(error.to_string()))?;
+    environment.settings.checks_secrets = args.check_secrets;
     let snapshot = in_runtime(async {
         let config =
             client::config(args.kubeconfig.as_deref()).await.map_err(CommandError::failed)?;

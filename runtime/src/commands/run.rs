@@ -8,7 +8,7 @@ use kaspr_core::Settings;
 use tracing_subscriber::EnvFilter;
 
 use super::CommandError;
-use crate::args::{LogArgs, MemberArgs, RecordArgs, RunArgs};
+use crate::args::{ClusterArgs, LogArgs, MemberArgs, RecordArgs, RunArgs};
 use crate::client;
 use crate::lease::LeaseSettings;
 use crate::limits::MEMBER_INTERVAL_MIN;
@@ -34,7 +34,10 @@ pub fn execute(args: &RunArgs) -> Result<(), CommandError> {
         let lease = lease(args, &environment, &identity, &config.default_namespace);
         let options = Options {
             scopes,
-            settings: with_members(settings(&environment, args.settle), &args.members),
+            settings: with_members(
+                settings(&environment, &args.cluster, args.settle),
+                &args.members,
+            ),
             members: MemberOptions {
                 round_within: environment.poll_timeout,
                 by_name: args.members.members_by_name,
@@ -64,7 +67,7 @@ pub fn record(args: &RecordArgs) -> Result<(), CommandError> {
     log(&args.log)?;
     let options = Options {
         scopes: super::scopes(&args.cluster, &environment)?,
-        settings: settings(&environment, args.settle),
+        settings: settings(&environment, &args.cluster, args.settle),
         members: MemberOptions { round_within: environment.poll_timeout, by_name: false },
         workers: 1,
         metrics_port: None,
@@ -88,9 +91,10 @@ pub fn record(args: &RecordArgs) -> Result<(), CommandError> {
     Ok(())
 }
 
-fn settings(environment: &Environment, settle: Duration) -> Settings {
+fn settings(environment: &Environment, cluster: &ClusterArgs, settle: Duration) -> Settings {
     let settle_millis = u64::try_from(settle.as_millis()).unwrap_or(u64::MAX);
-    Settings { settle_millis, ..environment.settings.clone() }
+    let checks_secrets = cluster.check_secrets;
+    Settings { settle_millis, checks_secrets, ..environment.settings.clone() }
 }
 
 /// The settings with what flags say of members; a flag wins over its variable.

@@ -13,8 +13,9 @@ use crate::{client, glance, settings};
 /// # Errors
 /// If nothing can be listed; or, by its own exit code, if pods of an app would be replaced.
 pub fn execute(args: &TakeoverArgs) -> Result<(), CommandError> {
-    let environment =
+    let mut environment =
         settings::from_env().map_err(|error| CommandError::Usage(error.to_string()))?;
+    environment.settings.checks_secrets = args.cluster.check_secrets;
     let scopes = scopes(&args.cluster, &environment)?;
     let looks = in_runtime(async {
         let config = client::config(args.cluster.kubeconfig.as_deref())

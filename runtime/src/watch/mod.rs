@@ -207,6 +207,7 @@ impl Watch {
     async fn page_list(&mut self) -> Result<(), Ended> {
         let mut params = ListParams { limit: Some(limits::PAGE), ..ListParams::default() };
         params.label_selector = keys::selector(self.feed.kind);
+        params.field_selector = keys::field_selector(self.feed.kind).map(str::to_owned);
         let asked_at = self.sink.cache.uptime();
         self.sink.cache.begin_list(&self.feed, asked_at);
         loop {
@@ -281,6 +282,7 @@ impl Watch {
     fn watch_params(&self) -> WatchParams {
         WatchParams {
             label_selector: keys::selector(self.feed.kind),
+            field_selector: keys::field_selector(self.feed.kind).map(str::to_owned),
             timeout: u32::try_from(limits::WATCH_LASTS.as_secs()).ok(),
             ..WatchParams::default()
         }

@@ -81,7 +81,8 @@ impl Resource {
     pub fn has_status(self) -> bool {
         !matches!(
             self,
-            Self::Watched(ObjectKind::ServiceAccount | ObjectKind::ConfigMap) | Self::Revision
+            Self::Watched(ObjectKind::ServiceAccount | ObjectKind::ConfigMap | ObjectKind::Secret)
+                | Self::Revision
         )
     }
 

@@ -76,13 +76,14 @@ impl Operator {
         Self { cluster, kubeconfig, process, log, port, args, recording, end: End::Asked }
     }
 
-    /// Starts one with more variables in its environment.
+    /// Starts one with more variables in its environment, and these flags.
     pub(crate) fn among(
         variables: &[(String, String)],
         cluster: &'static Cluster,
         namespaces: &[&str],
+        flags: &[&str],
     ) -> Self {
-        Self::of(cluster, namespaces).again_among(variables)
+        Self::with(cluster, namespaces, flags).again_among(variables)
     }
 
     /// The same, and it records nothing: what it costs is its own.

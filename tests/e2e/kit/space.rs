@@ -55,20 +55,32 @@ impl Space {
     pub(crate) async fn may_lead(&self) {
         let shipped = documents("deploy/install.yaml");
         let of_lease = shipped.into_iter().filter(|one| name_of(one) == "kaspr-operator-lease");
-        for mut object in of_lease {
+        let lease = json!({ "verb": "watch", "group": "coordination.k8s.io", "resource": "leases",
+            "name": "kaspr-operator" });
+        self.may(of_lease, lease).await;
+    }
+
+    /// Gives the operator the shipped right to look at the Secrets here.
+    pub(crate) async fn may_look_at_secrets(&self) {
+        let shipped = documents("deploy/watched-secrets/role.yaml");
+        self.may(shipped, json!({ "verb": "watch", "resource": "secrets" })).await;
+    }
+
+    /// Gives the operator these roles here; among others it may do `this` by them.
+    async fn may(&self, roles: impl IntoIterator<Item = Value>, mut this: Value) {
+        for mut object in roles {
             object["metadata"]["namespace"] = json!(self.name);
             let plural = if object["kind"] == "Role" { "roles" } else { "rolebindings" };
             let path = "/apis/rbac.authorization.k8s.io/v1/namespaces";
             self.api.post(&format!("{path}/{}/{plural}", self.name), &object).await.good();
         }
+        this["namespace"] = json!(self.name);
         // The API server learns of new roles a moment later.
-        eventually("the operator may have its lease", async || {
+        eventually(&format!("the operator may {this}"), async || {
             let review = json!({"apiVersion": "authorization.k8s.io/v1",
                 "kind": "SubjectAccessReview", "spec": {
                     "user": format!("system:serviceaccount:{HOME}:kaspr-operator"),
-                    "resourceAttributes": {"namespace": self.name, "verb": "watch",
-                        "group": "coordination.k8s.io", "resource": "leases",
-                        "name": "kaspr-operator"}}});
+                    "resourceAttributes": this}});
             let path = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
             let answer = self.api.post(path, &review).await.good();
             if answer["status"]["allowed"] == true { Ok(()) } else { Err("not yet".to_owned()) }

@@ -108,7 +108,7 @@ pub(crate) fn settled(objects: &[Value]) -> World {
 }
 
 /// What the API server holds of an object.
-fn live<'a>(world: &'a World, kind: ObjectKind, name: &str) -> &'a Value {
+pub(crate) fn live<'a>(world: &'a World, kind: ObjectKind, name: &str) -> &'a Value {
     let reference = ObjectRef::new(kind, "shop", name);
     world.objects.get(&reference).unwrap_or_else(|| panic!("there is no {reference}"))
 }

@@ -22,9 +22,10 @@ fn lacks(mark: &str) -> String {
 
 fn table() -> String {
     let apps = rows("where apps are", &rights::where_apps_are());
+    let secrets = rows("with `--check-secrets`", &rights::where_secrets_are_checked());
     let home = rows("at home", &rights::at_home());
     let head = ["| Where | API group | Resource | Verbs |\n|---|---|---|---|\n".to_owned()];
-    head.into_iter().chain(apps).chain(home).collect()
+    head.into_iter().chain(apps).chain(secrets).chain(home).collect()
 }
 
 fn rows(place: &str, rights: &BTreeSet<Right>) -> Vec<String> {

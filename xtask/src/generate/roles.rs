@@ -10,18 +10,27 @@ use super::{Files, yaml};
 
 /// Namespace, ServiceAccount and roles have one name.
 const NAME: &str = "kaspr-operator";
+/// Beside the role for apps, for an operator that checks Secrets.
+const SECRETS: &str = "kaspr-operator-secrets";
 /// Beside the role in a namespace of apps, which may be the operator's own.
 const LEASE: &str = "kaspr-operator-lease";
 
-/// A file for each place where rights are given: everywhere, in one namespace of apps, at home.
+/// A file for each place where rights are given: everywhere, in one namespace of apps, at home; and the
+/// two for Secrets.
 pub(super) fn files() -> Result<Files> {
     let apps = rights::where_apps_are();
     let lease = rights::at_home();
+    let secrets = rights::where_secrets_are_checked();
     let of = |path: &str, given: [Value; 2]| Ok((path.to_owned(), yaml(&given)?));
     [
         of("deploy/overlays/cluster/cluster-role.yaml", given("ClusterRole", &meta(NAME), &apps)),
         of("deploy/watched/role.yaml", given("Role", &meta(NAME), &apps)),
         of("deploy/base/lease-role.yaml", given("Role", &at_home(meta(LEASE)), &lease)),
+        of(
+            "deploy/components/check-secrets/cluster-role.yaml",
+            given("ClusterRole", &meta(SECRETS), &secrets),
+        ),
+        of("deploy/watched-secrets/role.yaml", given("Role", &meta(SECRETS), &secrets)),
     ]
     .into_iter()
     .collect()

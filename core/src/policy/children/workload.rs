@@ -12,7 +12,7 @@ use crate::outcome::{Answer, Outcome};
 use crate::plan::Stage;
 use crate::policy::rollout::Choice;
 use crate::reason::Reason;
-use crate::render::{self, StatefulSetParts};
+use crate::render::{self, StatefulSetParts, TemplateParts};
 use crate::seen::{Seen, Unseen};
 use crate::time::Uptime;
 
@@ -158,6 +158,7 @@ fn repeat(
     let parts = StatefulSetParts {
         template,
         inputs,
+        secret_versions: context.rollout.secrets.kept.clone(),
         claim_templates: claims,
         replicas: replicas(context, facts),
     };
@@ -175,9 +176,15 @@ fn rendered(context: &Context<'_>, claims: Value) -> Manifest {
         Seen::Present(set) => replicas(context, &SetFacts::of(set)),
         Seen::Absent | Seen::Unknown(_) => (app.replicas == 0).then_some(0),
     };
+    let of_template = TemplateParts {
+        mounted: &tracked.mounted(),
+        has_claim,
+        secret_versions: rollout.secrets.of_template.as_deref(),
+    };
     let parts = StatefulSetParts {
-        template: Some(render::template(app, owner, names, &tracked.mounted(), has_claim)),
+        template: Some(render::template(app, owner, names, &of_template)),
         inputs: Some(rollout.inputs.clone()),
+        secret_versions: rollout.secrets.next.clone(),
         claim_templates: claims,
         replicas,
     };

@@ -15,8 +15,9 @@ use crate::observed::{Child, LiveApp, Observed, SetFacts};
 use crate::plan::Wait;
 use crate::policy::children::is_answered;
 use crate::policy::definitions::{Item, Tracked};
+use crate::policy::secrets;
 use crate::reason::Reason;
-use crate::render;
+use crate::render::{self, TemplateParts};
 use crate::seen::Seen;
 use crate::time::Uptime;
 
@@ -27,11 +28,24 @@ pub(crate) fn decide(
     app: &App,
     tracked: &Tracked<'_>,
 ) -> Verdict {
-    let inputs = digest::of_json(&json!({
-        "app": app.template_inputs(), "definitions": tracked.inputs(),
-    }));
+    let secrets = secrets::decide(observed, live, app);
+    let (of_app, definitions) = (app.template_inputs(), tracked.inputs());
+    let inputs = |of_secrets: &Option<String>| {
+        let mut inputs = json!({ "app": of_app, "definitions": definitions });
+        if let (Some(versions), Some(inputs)) = (of_secrets, inputs.as_object_mut()) {
+            inputs.insert("secrets".to_owned(), json!(versions));
+        }
+        digest::of_json(&inputs)
+    };
     let set = observed.own_set();
     let facts = set.map(SetFacts::of);
+    let carried = facts.as_ref().and_then(|facts| facts.inputs.as_ref());
+    let is_secrets_alone = !secrets.changed.is_empty() && carried == Some(&inputs(&secrets.live));
+    let changed = if is_secrets_alone {
+        Reason::SecretChanged(secrets.changed.join(", "))
+    } else {
+        Reason::TemplateChanged
+    };
     let fits = || set.is_some_and(|set| lacks(observed, live, app, set, tracked).is_empty());
     let settling = settling_until(observed);
     super::decide(&Case {
@@ -40,8 +54,10 @@ pub(crate) fn decide(
         settling: settling.or_else(|| set.is_none().then(|| arriving_until(observed, live))?),
         set: facts.as_ref(),
         fits: &fits,
-        drift: &|| template_difference(observed, live, app, tracked),
-        inputs: &inputs,
+        drift: &|| template_difference(observed, live, app, tracked, &secrets),
+        inputs: &inputs(&secrets.of_template),
+        changed: &changed,
+        secrets: &secrets,
         generation: live.meta.generation,
         lists: &observed.lists,
         terminations: &live.status.memory.terminations,
@@ -110,9 +126,10 @@ fn template_difference(
     live: &LiveApp<'_>,
     app: &App,
     tracked: &Tracked<'_>,
+    secrets: &secrets::Verdict,
 ) -> Option<String> {
     let set = observed.own_set()?;
-    let path = template_differences(observed, live, app, tracked).into_iter().next()?;
+    let path = template_differences(observed, live, app, tracked, secrets).into_iter().next()?;
     (!is_answered(observed, set)).then(|| format!("spec.template.{path}"))
 }
 
@@ -132,7 +149,7 @@ pub(crate) fn pending(
         let name = path.rsplit_once("env[").and_then(|(_, name)| name.strip_suffix("].value"));
         name.is_some_and(render::is_digest_variable)
     };
-    let mut paths = template_differences(observed, live, app, tracked);
+    let mut paths = template_differences(observed, live, app, tracked, &verdict.secrets);
     paths.retain(|path| !is_digest(path));
     paths
 }
@@ -143,6 +160,7 @@ fn template_differences(
     live: &LiveApp<'_>,
     app: &App,
     tracked: &Tracked<'_>,
+    secrets: &secrets::Verdict,
 ) -> Vec<String> {
     let template = observed.own_set().and_then(|set| {
         let claims = set.object.pointer("/spec/volumeClaimTemplates").and_then(Value::as_array);
@@ -153,7 +171,12 @@ fn template_differences(
     });
     let Some((template, has_claim)) = template else { return Vec::new() };
     let owner = render::owner_of(Kind::App, &observed.key.namespace, &live.meta);
-    let wanted = render::template(app, &owner, &observed.names, &tracked.mounted(), has_claim);
+    let parts = TemplateParts {
+        mounted: &tracked.mounted(),
+        has_claim,
+        secret_versions: secrets.of_template.as_deref(),
+    };
+    let wanted = render::template(app, &owner, &observed.names, &parts);
     drift::differences(&wanted, template).into_iter().map(|found| found.path).collect()
 }
 

@@ -80,7 +80,8 @@ pub(super) fn resource_type(kind: ObjectKind, name: &str) -> Option<&'static str
         | ObjectKind::WebView
         | ObjectKind::Task
         | ObjectKind::Join
-        | ObjectKind::Pod => None,
+        | ObjectKind::Pod
+        | ObjectKind::Secret => None,
     }
 }
 
