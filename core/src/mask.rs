@@ -131,6 +131,20 @@ pub fn object(object: &mut Value) {
     below(object);
 }
 
+/// The same of a status by itself, or of a patch of one. The rest of it are digests, instants and words of
+/// closed sets.
+pub fn status(status: &mut Value) {
+    if let Some(progress) = status.get_mut("kopf").filter(|progress| !progress.is_null()) {
+        let text = progress.to_string();
+        set(progress, &text);
+    }
+    for told in ["installed", "warnings"] {
+        if let Some(texts) = status.pointer_mut(&format!("/pythonPackages/{told}")) {
+            all(texts);
+        }
+    }
+}
+
 /// The digest of an object, or a part of one, over masks: the same as that of what [`object`] makes
 /// of it. Nothing is copied but what is masked.
 pub(crate) fn digest_of(value: &Value) -> String {
@@ -299,18 +313,7 @@ fn field(name: &str, value: &mut Value) {
             let foreign = texts.iter_mut().filter(|(name, _)| !name.starts_with("kaspr.io/"));
             foreign.for_each(|(_, value)| scalar(value));
         }
-        (Some(Rule::Status), status) => {
-            if let Some(progress) = status.get_mut("kopf").filter(|progress| !progress.is_null()) {
-                let text = progress.to_string();
-                set(progress, &text);
-            }
-            // The rest of it are digests, instants and words of closed sets.
-            for told in ["installed", "warnings"] {
-                if let Some(texts) = status.pointer_mut(&format!("/pythonPackages/{told}")) {
-                    all(texts);
-                }
-            }
-        }
+        (Some(Rule::Status), value) => status(value),
         (Some(Rule::Variables), Value::Array(entries)) => {
             entries.iter_mut().filter_map(Value::as_object_mut).for_each(variable);
         }

@@ -79,6 +79,11 @@ fn each_told(snapshot: &mut Snapshot, act: &mut dyn FnMut(&mut String)) {
 fn masked_plan(plan: &Plan) -> Plan {
     let mut plan = plan.clone();
     bodies(&mut plan).into_iter().for_each(mask::object);
+    for step in &mut plan.steps {
+        if let Action::PatchStatus { status, .. } = &mut step.action {
+            mask::status(status);
+        }
+    }
     each_sentence(&mut plan, &mut |sentence| *sentence = mask::text(sentence));
     plan
 }

@@ -115,6 +115,15 @@ fn with_quirks(name: &str) -> Value {
     )
 }
 
+/// Packages that the members share, installed by its shell script.
+fn with_packages(name: &str) -> Value {
+    let packages = json!({ "packages": ["six==1.16.0"], "cache": { "enabled": true } });
+    named(name, json!({ "pythonPackages": packages }))
+}
+
+/// The apps that are taken over; one more is paused.
+const TAKEN: [&str; 5] = ["shop", "older", "none", "packed", "rolling"];
+
 /// The image that an older operator's default left running.
 const OLDER: &str = "kasprio/kaspr:0.11.17";
 
@@ -140,6 +149,7 @@ fn apps_of_the_original_are_taken_over_without_a_restart() {
         paused["metadata"]["annotations"] = json!({ "kaspr.io/pause-reconciliation": "true" });
         leave(&space, &paused, &[]).await;
         leave(&space, &named("none", json!({ "replicas": 0 })), &[]).await;
+        leave(&space, &with_packages("packed"), &[]).await;
         has_all_pods(&space).await;
         // The last change of the original: its pods are being replaced when it is stopped.
         leave(&space, &named("rolling", json!({ "replicas": 2 })), &[]).await;
@@ -154,13 +164,13 @@ fn apps_of_the_original_are_taken_over_without_a_restart() {
         assert_foretold(&told, &before.0);
         let audit = Audit::since_now(cluster).await;
         let mut operator = Operator::of(cluster, &[&space.name]);
-        for name in ["shop", "older", "none", "rolling"] {
+        for name in TAKEN {
             is_taken_over(&space, name).await;
         }
         assert_nothing_restarted(&space, &before).await;
         operator.kill();
         operator.start();
-        for name in ["shop", "older", "none", "rolling"] {
+        for name in TAKEN {
             is_calm(&space, name).await;
         }
         assert_nothing_restarted(&space, &before).await;
@@ -178,6 +188,7 @@ fn apps_of_the_original_are_taken_over_without_a_restart() {
         }
         assert_eq!(space.get("KasprApp", "older").await["status"]["defaultVersion"], "0.11.17");
         one_edit_brings_all_that_waited(&space).await;
+        one_edit_brings_the_new_installer(&space).await;
         a_finalizer_that_comes_back_stops_all_writes(&space, cluster).await;
         space.done().await;
     });
@@ -254,7 +265,7 @@ fn of_app<'a>(told: &'a Value, name: &str) -> &'a Value {
 }
 
 fn assert_foretold(told: &Value, revisions: &BTreeMap<String, String>) {
-    for name in ["shop", "older", "none", "rolling"] {
+    for name in TAKEN {
         let stays = json!({ "is": "stay", "because": revisions[&format!("{name}-app")] });
         assert_eq!(of_app(told, name)["pods"], stays, "{told:#}");
     }
@@ -337,6 +348,21 @@ async fn one_edit_brings_all_that_waited(space: &Space) {
     space.has("Service", "shop-app-api", annotation, &json!("a")).await;
     space.edit("KasprApp", "shop", json!({ "spec": { "template": { "service": null } } })).await;
     space.has("Service", "shop-app-api", annotation, &Value::Null).await;
+}
+
+async fn one_edit_brings_the_new_installer(space: &Space) {
+    let installer = "/spec/template/spec/initContainers/0";
+    let (before, set) =
+        (space.revision("packed").await, space.get("StatefulSet", "packed-app").await);
+    assert_eq!(set.pointer(installer).unwrap()["command"], json!(["/bin/bash", "-c"]));
+    let packages = json!({ "packages": ["six==1.17.0"] });
+    space.edit("KasprApp", "packed", json!({ "spec": { "pythonPackages": packages } })).await;
+    let command = format!("{installer}/command");
+    space.has("StatefulSet", "packed-app", &command, &json!(["python", "-I", "-c"])).await;
+    space.is_settled("packed").await;
+    assert_eq!(space.revision("packed").await, before + 1);
+    let set = space.get("StatefulSet", "packed-app").await;
+    assert_eq!(set["spec"]["template"]["spec"]["initContainers"].as_array().unwrap().len(), 1);
 }
 
 async fn a_finalizer_that_comes_back_stops_all_writes(space: &Space, cluster: &'static Cluster) {

@@ -476,9 +476,15 @@ fn a_redacted_look_at_packages_is_decided_as_before() {
             let look = Look { snapshot: &snapshot, plan: &plan, decision: "1", came: &[] };
             let (masked, expected) = redact(&look).unwrap_or_else(|| panic!("{plan:#?}"));
             assert_eq!(decide(&masked), expected);
+            assert!(!format!("{masked:?}{expected:?}").contains("six=="));
             world.pass();
             world.run_controllers();
+            for name in ["orders-app-0", "orders-app-1"] {
+                let installed = json!({ "installer": { "exitCode": 0, "told": {} } });
+                world.change(ObjectKind::Pod, name, &json!({ "status": installed }));
+            }
         }
+        assert_eq!(said(&world).0["reason"], "PackagesInstalled");
     }
 }
 
