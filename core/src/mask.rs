@@ -11,7 +11,7 @@ use kaspr_crds::Kind;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value};
 
-use crate::app::config;
+use crate::app::{config, is_dns_label};
 use crate::component;
 use crate::digest;
 use crate::invalid::Invalid;
@@ -354,7 +354,8 @@ fn is_of_installer(field: &str, text: &Value) -> bool {
 fn is_ours(name: &str, value: &Value) -> bool {
     let Some(value) = value.as_str() else { return false };
     let is_digest = value.len() == 16 && value.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let is_host = value.starts_with("$(POD_NAME).") && value.ends_with(".svc.cluster.local");
+    let host = value.strip_prefix("$(POD_NAME).").filter(|rest| rest.contains(".svc."));
+    let is_host = host.is_some_and(|host| host.split('.').all(is_dns_label));
     (render::is_digest_variable(name) && is_digest)
         || (name == "K_WEB_HOST" && is_host)
         || (name == "PYTHONPATH" && packages::is_path(value))

@@ -20,6 +20,8 @@ pub struct Settings {
     pub step_period_seconds: i32,
     /// `KASPR_IMAGE_REGISTRY`: put before every image; empty for none.
     pub image_registry: String,
+    /// `--cluster-domain`: the domain of the cluster's names, by which members find each other.
+    pub cluster_domain: String,
     /// `--check-secrets`: whether the Secrets that apps name are looked at.
     pub checks_secrets: bool,
     /// How long the inputs of a template must be quiet before it changes, in milliseconds.
@@ -53,6 +55,7 @@ impl Default for Settings {
             pods_per_step: 4,
             step_period_seconds: 60,
             image_registry: String::new(),
+            cluster_domain: "cluster.local".to_owned(),
             checks_secrets: false,
             settle_millis: u64::try_from(limits::SETTLE.as_millis()).unwrap_or(1_000),
             polls_members: true,

@@ -214,7 +214,8 @@ impl<S: Site> Hand<'_, S> {
     /// The pod must be the one that was chosen, before and after: an address may go to another one.
     async fn signal(&self, pod: &ObjectRef, uid: &str) -> Result<Answer, Failure> {
         let target = || {
-            let targets = polls::targets(self.site.store(), self.key);
+            let targets =
+                polls::targets(self.site.store(), self.key, &self.site.settings().cluster_domain);
             targets.into_iter().find(|target| target.pod == pod.name && target.uid == uid)
         };
         let Some(member) = target() else {

@@ -153,7 +153,7 @@ impl Polls {
 
 /// The members of an app that are to be asked: pods of its StatefulSet that run, have an address and
 /// are not leaving. The store is free while they are read.
-pub fn targets(store: MutexGuard<'_, Store>, key: &AppKey) -> Vec<Target> {
+pub fn targets(store: MutexGuard<'_, Store>, key: &AppKey, domain: &str) -> Vec<Target> {
     let text = |kind, name: &str| match store.read(kind, &key.namespace, name) {
         Seen::Present(kept) => Some(kept.text),
         Seen::Absent | Seen::Unknown(_) => None,
@@ -166,10 +166,11 @@ pub fn targets(store: MutexGuard<'_, Store>, key: &AppKey) -> Vec<Target> {
     let set = parse(&set);
     let Some(set_uid) = object::meta(&set, "uid") else { return Vec::new() };
     let pods = pods.iter().map(|pod| parse(pod));
-    pods.filter_map(|pod| target(key, &names.headless_service, set_uid, &pod)).collect()
+    let host = format!("{}.{}.svc.{domain}", names.headless_service, key.namespace);
+    pods.filter_map(|pod| target(key, &host, set_uid, &pod)).collect()
 }
 
-fn target(key: &AppKey, service: &str, set_uid: &str, pod: &Value) -> Option<Target> {
+fn target(key: &AppKey, host: &str, set_uid: &str, pod: &Value) -> Option<Target> {
     let status = |field: &str| pod.get("status")?.get(field)?.as_str();
     let name = object::meta(pod, "name")?;
     let is_owned = Meta::of(pod).controller().is_some_and(|owner| owner.uid == set_uid);
@@ -183,7 +184,7 @@ fn target(key: &AppKey, service: &str, set_uid: &str, pod: &Value) -> Option<Tar
         uid: object::meta(pod, "uid").unwrap_or_default().to_owned(),
         address,
         port: port.and_then(|port| u16::try_from(port).ok()).unwrap_or(WEB_PORT),
-        host: format!("{name}.{service}.{}.svc.cluster.local", key.namespace),
+        host: format!("{name}.{host}"),
     })
 }
 
@@ -268,7 +269,7 @@ mod tests {
             store.put(*kind, body, Source::Event, Uptime(3));
         }
         let store = Mutex::new(store);
-        let found = targets(store.lock().unwrap(), &AppKey::new("n", "a"));
+        let found = targets(store.lock().unwrap(), &AppKey::new("n", "a"), "c");
         let found: Vec<_> = found.iter().map(|one| (one.pod.as_str(), one.port)).collect();
         assert_eq!(found, [("a-app-0", 7000)]);
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::{SignedDuration, Timestamp};
-use kaspr_core::AppKey;
+use kaspr_core::{AppKey, Settings};
 
 use crate::lease::LEASE_NAME;
 
@@ -245,9 +245,9 @@ pub struct ExplainArgs {
     /// Connect by this file, not by the cluster around this process
     #[arg(long, value_name = "FILE", requires = "live")]
     pub kubeconfig: Option<PathBuf>,
-    /// As an operator that looks at Secrets
-    #[arg(long, requires = "live")]
-    pub check_secrets: bool,
+    /// As the operator there is told, with --live.
+    #[command(flatten)]
+    pub view: ViewArgs,
     /// Which app; it may be left out where there is only one
     #[arg(long, value_name = "NAMESPACE/NAME", value_parser = app_key)]
     pub app: Option<AppKey>,
@@ -291,10 +291,32 @@ pub struct ClusterArgs {
     /// Connect by this file, not by the cluster around this process
     #[arg(long, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
+    /// What counts in it.
+    #[command(flatten)]
+    pub view: ViewArgs,
+}
+
+/// What decisions about a cluster rest on besides what is in it.
+#[derive(Clone, Debug, Args)]
+pub struct ViewArgs {
     /// Look whether the Secrets behind authentication and packages are there, and restart pods when
     /// one changes; it needs the rights of deploy/components/check-secrets
     #[arg(long)]
     pub check_secrets: bool,
+    /// The domain of the cluster's names, by which members find each other
+    #[arg(long, value_name = "DOMAIN", default_value = "cluster.local", value_parser = domain)]
+    pub cluster_domain: String,
+}
+
+impl ViewArgs {
+    /// These settings, in this view.
+    pub fn of(&self, settings: Settings) -> Settings {
+        Settings {
+            checks_secrets: self.check_secrets,
+            cluster_domain: self.cluster_domain.clone(),
+            ..settings
+        }
+    }
 }
 
 /// The lease that lets one of several processes work.
@@ -363,6 +385,13 @@ fn app_key(text: &str) -> Result<AppKey, String> {
         .ok_or_else(|| "write namespace and name, such as shop/orders".to_owned())
 }
 
+/// Source: RFC 1123 as Kubernetes reads it, "DNS Subdomain Names".
+fn domain(text: &str) -> Result<String, String> {
+    let is_domain = text.len() <= 200 && text.split('.').all(|label| namespace(label).is_ok());
+    let wrong = || "write a domain such as cluster.local, without a dot at its ends".to_owned();
+    if is_domain { Ok(text.to_owned()) } else { Err(wrong()) }
+}
+
 fn workers(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(workers @ 1..=256) => Ok(workers),
@@ -413,6 +442,7 @@ mod tests {
         assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
         assert_eq!(duration("2m"), Ok(Duration::from_mins(2)));
         assert!(duration("-1s").is_err() && duration("soon").is_err());
+        assert!(domain("k8s.example").is_ok() && domain(".local").is_err());
         assert!(namespace("team-1").is_ok());
         assert!(namespace("team-*").is_err() && namespace("").is_err());
     }

@@ -227,6 +227,14 @@ impl App {
                 "name one bootstrap server; it tells the worker of the others",
             ));
         }
+        let servers = self.spec.bootstrap_servers.split(';').skip(1).map(str::trim);
+        if let Some(bare) = servers.into_iter().find(|server| !server.contains("://")) {
+            odd.push(Invalid::new(
+                "spec.bootstrapServers",
+                format!("workers take {bare} for 127.0.0.1: behind a ; they need a scheme"),
+                format!("write kafka://{bare}, or name one bootstrap server"),
+            ));
+        }
         if self.spec.image.is_some() && self.spec.version.is_some() {
             let remedy = "remove spec.version, or spec.image";
             odd.push(Invalid::new("spec.version", "it has no effect beside spec.image", remedy));
@@ -243,6 +251,20 @@ impl App {
                 schema::join("spec.config", key),
                 format!("it becomes {variable}, which workers may not know"),
                 "write other settings in snake_case, as broker_commit_every",
+            )
+        }));
+        let is_ignored = |key: &&String| {
+            ["K_KAFKA_AUTH_CAFILE", "K_KAFKA_AUTH_CAPATH", "K_KAFKA_AUTH_CADATA"]
+                .contains(&config::variable_of(key).as_str())
+        };
+        let keys = self.spec.config.iter().flatten().map(|(key, _)| key);
+        // Source: Kaspr 0.11.18 reads them, and gives its Kafka client the system's trust store.
+        odd.extend(keys.filter(is_ignored).map(|key| {
+            Invalid::new(
+                schema::join("spec.config", key),
+                "workers ignore it",
+                "mount the authority's certificate, and name its file in SSL_CERT_FILE in \
+                 spec.template.kasprContainer.env",
             )
         }));
         odd.extend(self.pod.odd.iter().cloned());

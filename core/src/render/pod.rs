@@ -61,13 +61,15 @@ pub struct TemplateParts<'a> {
     /// Whether the StatefulSet provides the volume of tables; without it the volume lives and dies
     /// with the pod.
     pub has_claim: bool,
+    /// The domain of the cluster's names.
+    pub cluster_domain: &'a str,
     /// The versions of Secrets whose last change replaced pods.
     pub secret_versions: Option<&'a str>,
 }
 
 /// The pod template of an app.
 pub fn template(app: &App, owner: &Owner, names: &Names, parts: &TemplateParts<'_>) -> Value {
-    let TemplateParts { mounted, has_claim, secret_versions } = *parts;
+    let TemplateParts { mounted, has_claim, secret_versions, .. } = *parts;
     let none = PodTemplate::default();
     let given = app.spec.template.as_ref().and_then(|template| template.pod.as_ref());
     let given = given.unwrap_or(&none);
@@ -77,7 +79,7 @@ pub fn template(app: &App, owner: &Owner, names: &Names, parts: &TemplateParts<'
         let installer = packages::installer(app, names, packages);
         spec.insert("initContainers".to_owned(), json!([installer]));
     }
-    spec.insert("containers".to_owned(), json!([container(app, owner, names, mounted)]));
+    spec.insert("containers".to_owned(), json!([container(app, owner, names, parts)]));
     insert_list(&mut spec, "volumes", volumes(app, names, mounted, has_claim));
     pass_through(&mut spec, given);
     let metadata = given.metadata.as_ref();
@@ -139,7 +141,7 @@ fn insert_list(spec: &mut Map<String, Value>, field: &str, list: Vec<Value>) {
     }
 }
 
-fn container(app: &App, owner: &Owner, names: &Names, mounted: &[Mounted]) -> Value {
+fn container(app: &App, owner: &Owner, names: &Names, parts: &TemplateParts<'_>) -> Value {
     let container = Container {
         name: "kaspr".to_owned(),
         image: Some(app.image.clone()),
@@ -153,8 +155,8 @@ fn container(app: &App, owner: &Owner, names: &Names, mounted: &[Mounted]) -> Va
     };
     let mut container = body(&container);
     if let Some(fields) = container.as_object_mut() {
-        insert_list(fields, "env", environment(app, owner, names, mounted));
-        insert_list(fields, "volumeMounts", mounts(app, names, mounted));
+        insert_list(fields, "env", environment(app, owner, names, parts));
+        insert_list(fields, "volumeMounts", mounts(app, names, parts.mounted));
         if let Some(Raw(resources)) = &app.spec.resources {
             fields.insert("resources".to_owned(), resources.clone());
         }
@@ -166,7 +168,7 @@ fn container(app: &App, owner: &Owner, names: &Names, mounted: &[Mounted]) -> Va
 }
 
 /// The environment in its order: settings, login, identity, digests, the user's own.
-fn environment(app: &App, owner: &Owner, names: &Names, mounted: &[Mounted]) -> Vec<Value> {
+fn environment(app: &App, owner: &Owner, names: &Names, parts: &TemplateParts<'_>) -> Vec<Value> {
     let data = settings_data(app, names);
     let mut env: Vec<EnvVar> = data
         .iter()
@@ -204,13 +206,15 @@ fn environment(app: &App, owner: &Owner, names: &Names, mounted: &[Mounted]) -> 
         env.push(literal("PYTHONPATH", packages.path()));
     }
     env.push(from_pod_name("POD_NAME", None));
-    let host = format!("$(POD_NAME).{}.{}.svc.cluster.local", names.base, owner.namespace);
+    let (service, namespace) = (&names.base, &owner.namespace);
+    let host = format!("$(POD_NAME).{service}.{namespace}.svc.{}", parts.cluster_domain);
     env.push(literal("K_WEB_HOST", host));
     let settings: BTreeMap<String, String> = data.into_iter().collect();
     let settings = json!({ "data": settings });
     env.push(literal(CONFIG_HASH, mask::digest_of(&settings)));
     for (kind, variable) in HASHES {
-        let files: Vec<(&str, String)> = mounted
+        let files: Vec<(&str, String)> = parts
+            .mounted
             .iter()
             .filter(|mounted| mounted.kind == kind)
             .map(|mounted| (mounted.name.as_str(), mask::text(&mounted.text)))

@@ -137,14 +137,14 @@ fn look(args: &ExplainArgs) -> Result<Look, CommandError> {
 }
 
 fn live(args: &ExplainArgs, app: &AppKey) -> Result<Look, CommandError> {
-    let mut environment =
+    let environment =
         settings::from_env().map_err(|error| CommandError::Usage(error.to_string()))?;
-    environment.settings.checks_secrets = args.check_secrets;
+    let settings = args.view.of(environment.settings);
     let snapshot = in_runtime(async {
         let config =
             client::config(args.kubeconfig.as_deref()).await.map_err(CommandError::failed)?;
         let client = client::client(config).map_err(CommandError::failed)?;
-        glance::glance(&client, app, &environment.settings).await.map_err(CommandError::failed)
+        glance::glance(&client, app, &settings).await.map_err(CommandError::failed)
     })?;
     Ok(Look { snapshot, decision: String::new(), is_decided_so: true })
 }

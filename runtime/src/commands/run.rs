@@ -8,7 +8,7 @@ use kaspr_core::Settings;
 use tracing_subscriber::EnvFilter;
 
 use super::CommandError;
-use crate::args::{ClusterArgs, LogArgs, MemberArgs, RecordArgs, RunArgs};
+use crate::args::{LogArgs, MemberArgs, RecordArgs, RunArgs, ViewArgs};
 use crate::client;
 use crate::lease::LeaseSettings;
 use crate::limits::MEMBER_INTERVAL_MIN;
@@ -35,7 +35,7 @@ pub fn execute(args: &RunArgs) -> Result<(), CommandError> {
         let options = Options {
             scopes,
             settings: with_members(
-                settings(&environment, &args.cluster, args.settle),
+                settings(&environment, &args.cluster.view, args.settle),
                 &args.members,
             ),
             members: MemberOptions {
@@ -67,7 +67,7 @@ pub fn record(args: &RecordArgs) -> Result<(), CommandError> {
     log(&args.log)?;
     let options = Options {
         scopes: super::scopes(&args.cluster, &environment)?,
-        settings: settings(&environment, &args.cluster, args.settle),
+        settings: settings(&environment, &args.cluster.view, args.settle),
         members: MemberOptions { round_within: environment.poll_timeout, by_name: false },
         workers: 1,
         metrics_port: None,
@@ -91,10 +91,9 @@ pub fn record(args: &RecordArgs) -> Result<(), CommandError> {
     Ok(())
 }
 
-fn settings(environment: &Environment, cluster: &ClusterArgs, settle: Duration) -> Settings {
+fn settings(environment: &Environment, view: &ViewArgs, settle: Duration) -> Settings {
     let settle_millis = u64::try_from(settle.as_millis()).unwrap_or(u64::MAX);
-    let checks_secrets = cluster.check_secrets;
-    Settings { settle_millis, checks_secrets, ..environment.settings.clone() }
+    Settings { settle_millis, ..view.of(environment.settings.clone()) }
 }
 
 /// The settings with what flags say of members; a flag wins over its variable.

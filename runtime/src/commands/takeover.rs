@@ -13,16 +13,16 @@ use crate::{client, glance, settings};
 /// # Errors
 /// If nothing can be listed; or, by its own exit code, if pods of an app would be replaced.
 pub fn execute(args: &TakeoverArgs) -> Result<(), CommandError> {
-    let mut environment =
+    let environment =
         settings::from_env().map_err(|error| CommandError::Usage(error.to_string()))?;
-    environment.settings.checks_secrets = args.cluster.check_secrets;
     let scopes = scopes(&args.cluster, &environment)?;
+    let settings = args.cluster.view.of(environment.settings);
     let looks = in_runtime(async {
         let config = client::config(args.cluster.kubeconfig.as_deref())
             .await
             .map_err(CommandError::failed)?;
         let client = client::client(config).map_err(CommandError::failed)?;
-        let looks = glance::glance_at_all(&client, &scopes, &environment.settings).await;
+        let looks = glance::glance_at_all(&client, &scopes, &settings).await;
         looks.map_err(CommandError::failed)
     })?;
     let forecasts: Vec<Forecast> = looks.iter().filter_map(forecast).collect();

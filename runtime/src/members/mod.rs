@@ -153,7 +153,7 @@ type Asked = (Target, Option<(Now, Said)>);
 async fn round(process: &Process, calls: &Semaphore, key: &AppKey, within: Duration) {
     let began = process.clock.uptime();
     let deadline = process.clock.instant(began.after(within));
-    let mut targets = polls::targets(process.store(), key);
+    let mut targets = polls::targets(process.store(), key, &process.settings.cluster_domain);
     let runs = process.polls().of(key);
     let is_silent = |target: &Target| {
         let state = |run: &Run| matches!(run.said.state(), State::Silent(_));
@@ -207,7 +207,7 @@ async fn round(process: &Process, calls: &Semaphore, key: &AppKey, within: Durat
 /// Takes in what a round heard, and how long it took if it is over. An answer counts for the pod that was
 /// asked, if that still stands, and for a process that still leads.
 fn take(process: &Process, key: &AppKey, asked: &[Asked], took: Option<Duration>) {
-    let live = polls::targets(process.store(), key);
+    let live = polls::targets(process.store(), key, &process.settings.cluster_domain);
     if !process.may_act() {
         return;
     }

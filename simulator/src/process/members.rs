@@ -44,7 +44,7 @@ impl Process {
     }
 
     fn ask_all(&self, key: &AppKey) {
-        let targets = polls::targets(self.store(), key);
+        let targets = polls::targets(self.store(), key, &self.settings.cluster_domain);
         let round: Vec<Answered> = targets.iter().map(|target| self.ask(target)).collect();
         let interval = self.settings.poll_interval();
         let turned = self.polls().take(key, round, interval);

@@ -1,5 +1,6 @@
 //! The objects of an app.
 
+use kaspr_core::check::check;
 use kaspr_core::{ObjectKind, Settings};
 use kaspr_crds::Kind;
 use kaspr_fixtures::World;
@@ -147,6 +148,58 @@ fn a_password_is_only_ever_a_reference() {
     let password = entries(&container(&world)["env"], "name", "K_KAFKA_AUTH_PASSWORD");
     assert_eq!(password[0]["valueFrom"], json!({ "secretKeyRef": { "name": "s", "key": "p" } }));
     assert!(ObjectKind::watched(false).all(|kind| kind != ObjectKind::Secret), "none is read");
+}
+
+/// D-26: what public workers can use, and what they only seem to.
+#[test]
+fn a_user_name_may_come_from_the_own_environment() {
+    let login = json!({ "type": "scram-sha-512",
+        "passwordSecret": { "secretName": "s", "passwordKey": "p" } });
+    let secret = json!({ "secretKeyRef": { "name": "s", "key": "user" } });
+    let env = json!([{ "name": "K_KAFKA_AUTH_USERNAME", "valueFrom": secret }]);
+    let template = json!({ "kasprContainer": { "env": env } });
+    let world = settled(&[app(json!({ "authentication": login, "template": template }))]);
+    let user = entries(&container(&world)["env"], "name", "K_KAFKA_AUTH_USERNAME").len();
+    assert_eq!(user, 1);
+    let data = &live(&world, ObjectKind::ConfigMap, "orders-app-config")["data"];
+    assert_eq!(data.get("K_KAFKA_AUTH_USERNAME"), None, "{data}");
+}
+
+/// D-26
+#[test]
+fn who_trusts_an_authority_by_a_setting_that_workers_ignore_is_told() {
+    let told = |spec: Value| {
+        let found = check(&[app(spec)], &Settings::default());
+        found.into_iter().map(|one| one.problem.to_string()).collect::<Vec<_>>()
+    };
+    for key in ["kafka_auth_cafile", "kafka_auth_capath", "kafka_auth_cadata"] {
+        let told = told(json!({ "config": { key: "/ca" } }));
+        assert!(told.len() == 1 && told[0].contains("SSL_CERT_FILE"), "{told:?}");
+    }
+    let told_of = |servers: &str| told(json!({ "bootstrapServers": servers })).join("");
+    assert!(told_of("a:9092;b:9092").contains("127.0.0.1"));
+    assert_eq!(told_of("a:9092;kafka://b:9092"), "");
+}
+
+/// D-69
+#[test]
+fn members_find_each_other_in_the_domain_of_the_cluster() {
+    let mut world = World::new("shop", "orders");
+    world.settings.cluster_domain = "k8s.example".to_owned();
+    world.put(app(json!({ "replicas": 1 })));
+    world.settle();
+    let host =
+        |world: &World| entries(&container(world)["env"], "name", "K_WEB_HOST")[0]["value"].clone();
+    assert_eq!(host(&world), "$(POD_NAME).orders-app.shop.svc.k8s.example");
+    // Another one restarts nobody, and comes with the next rollout.
+    world.settings.cluster_domain = "cluster.local".to_owned();
+    world.settle();
+    let told = live(&world, ObjectKind::App, "orders")["status"]["conditions"].to_string();
+    assert!(told.contains("env[K_WEB_HOST]"), "{told}");
+    assert_eq!(host(&world), "$(POD_NAME).orders-app.shop.svc.k8s.example");
+    world.put(agent("count"));
+    world.settle();
+    assert_eq!(host(&world), "$(POD_NAME).orders-app.shop.svc.cluster.local");
 }
 
 /// D-33

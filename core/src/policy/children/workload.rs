@@ -179,6 +179,7 @@ fn rendered(context: &Context<'_>, claims: Value) -> Manifest {
     let of_template = TemplateParts {
         mounted: &tracked.mounted(),
         has_claim,
+        cluster_domain: &observed.settings.cluster_domain,
         secret_versions: rollout.secrets.of_template.as_deref(),
     };
     let parts = StatefulSetParts {

@@ -174,6 +174,7 @@ fn template_differences(
     let parts = TemplateParts {
         mounted: &tracked.mounted(),
         has_claim,
+        cluster_domain: &observed.settings.cluster_domain,
         secret_versions: secrets.of_template.as_deref(),
     };
     let wanted = render::template(app, &owner, &observed.names, &parts);
