@@ -76,12 +76,16 @@ pub enum Action {
         /// Whose fields.
         held: Held,
     },
-    /// Apply on the scale subresource by our second manager, to leave 0 without being reset.
+    /// Apply on the scale subresource by our second manager, so that a count stays when our apply lets
+    /// go of it.
     ///
     /// Needs: the StatefulSet is there. Done when: accepted. Twice: no change.
     Scale {
         /// The StatefulSet.
         of: ObjectRef,
+        /// Which one of this name.
+        #[serde(default)]
+        uid: Uid,
         /// The version that the decision read.
         seen: ResourceVersion,
         /// The wanted number of replicas.
@@ -303,14 +307,13 @@ impl Action {
     /// What exactly is done, where the identity does not say it; empty where it does.
     pub fn detail(&self) -> &str {
         match self {
-            Self::DeletePod { uid, .. } => uid,
+            Self::DeletePod { uid, .. } | Self::Scale { uid, .. } => uid,
             Self::Signal { attempt, .. } => attempt,
             Self::TakeOwnership { held, .. } => held.word(),
             Self::PatchStatus { .. }
             | Self::ConfirmStatus { .. }
             | Self::Apply { .. }
             | Self::Roll { .. }
-            | Self::Scale { .. }
             | Self::Delete { .. }
             | Self::RemoveAnnotation { .. }
             | Self::RemoveLeftovers { .. } => "",

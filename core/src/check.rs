@@ -11,7 +11,7 @@ use serde_json::Value;
 pub use self::change::check_change;
 use crate::app::{App, Pinned, is_dns_label};
 use crate::component::{self, Definition};
-use crate::definition::object_name;
+use crate::definition::{file_name, object_name};
 use crate::invalid::Invalid;
 use crate::meta::Meta;
 use crate::policy::components::label_missing;
@@ -288,21 +288,22 @@ impl<'a> Read<'a> {
 
 /// A volume of the app's own that has the name of a component's volume.
 pub(crate) fn volume_taken(app: &App, kind: Kind, component: &str) -> Option<Invalid> {
-    let name = object_name(kind, component);
-    let at = app
-        .pod
-        .volumes
-        .iter()
-        .position(|volume| volume.get("name").and_then(Value::as_str) == Some(name.as_str()))?;
     let owner = format!("{} {component}", kind.name());
-    Some(
-        Invalid::new(
-            format!("spec.template.pod.volumes[{at}].name"),
-            format!("the volume of {owner} has the name"),
-            "choose another name",
-        )
-        .with_value(&name.into()),
-    )
+    let at = |list: &[Value], field: &str, text: &str| {
+        list.iter().position(|one| one.get(field).and_then(Value::as_str) == Some(text))
+    };
+    let name = object_name(kind, component);
+    if let Some(at) = at(&app.pod.volumes, "name", &name) {
+        let field = format!("spec.template.pod.volumes[{at}].name");
+        let problem = format!("the volume of {owner} has the name");
+        return Some(Invalid::new(field, problem, "choose another name").with_value(&name.into()));
+    }
+    let folder = app.config.definitions_dir.trim_end_matches('/');
+    let path = format!("{folder}/{}", file_name(kind, component));
+    let at = at(&app.pod.mounts, "mountPath", &path)?;
+    let field = format!("spec.template.kasprContainer.volumeMounts[{at}].mountPath");
+    let problem = format!("the file of {owner} is mounted there");
+    Some(Invalid::new(field, problem, "choose another path").with_value(&path.into()))
 }
 
 fn namespace_of(object: &Value) -> String {

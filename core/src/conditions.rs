@@ -104,13 +104,16 @@ pub(crate) fn of_valid(
 fn of_objects(observed: &Observed<'_>, live: &LiveApp<'_>, verdicts: &Verdicts<'_>) -> Vec<Stated> {
     let Verdicts { app, rollout, children, members, .. } = *verdicts;
     let accepted = match members.knobs.ignored.as_slice() {
-        [] => Stated::new(CONDITION_ACCEPTED, true, "Valid", "The spec is valid"),
+        [] => {
+            let message = invalid::valid_but(&live.parsed.odd);
+            Stated::new(CONDITION_ACCEPTED, true, "Valid", message)
+        }
         ignored => {
             let message = invalid::cut(&ignored.join("; "), MESSAGE_MAX);
             Stated::new(CONDITION_ACCEPTED, true, "AnnotationIgnored", message)
         }
     };
-    let held = secret_missing(rollout);
+    let held = secret_missing(rollout, children);
     let is_held = held.is_some();
     let obstacle = conflict(&children.waits).or_else(|| refusal(observed, children)).or(held);
     if let rollout::Choice::Keep(because @ Reason::Unknown(_), _) = &rollout.choice {
@@ -222,8 +225,12 @@ fn conflict(waits: &[Wait]) -> Option<(&'static str, String)> {
 }
 
 /// Pods that cannot start for want of a Secret are not made; what is missing is told in full elsewhere.
-fn secret_missing(rollout: &rollout::Verdict) -> Option<(&'static str, String)> {
-    let is_held = matches!(rollout.choice, rollout::Choice::Keep(Reason::SecretMissing, _));
+fn secret_missing(
+    rollout: &rollout::Verdict,
+    children: &children::Verdict,
+) -> Option<(&'static str, String)> {
+    let is_held = matches!(rollout.choice, rollout::Choice::Keep(Reason::SecretMissing, _))
+        || children.waits.iter().any(|wait| wait.because == Reason::SecretMissing);
     let said = rollout.secrets.said.as_ref().filter(|_| is_held)?;
     Some((Reason::SecretMissing.code(), said.message.clone()))
 }

@@ -86,6 +86,14 @@ pub fn one_per_field(problems: Vec<Invalid>) -> Vec<Invalid> {
     problems.into_iter().filter(|problem| fields.insert(problem.field.clone())).collect()
 }
 
+/// The sentence of a condition of what is valid, and what is odd about it.
+pub fn valid_but(odd: &[Invalid]) -> String {
+    if odd.is_empty() {
+        return "The spec is valid".to_owned();
+    }
+    format!("The spec is valid, but {}", summary(odd))
+}
+
 /// The sentence of a condition: the problems in their order, cut to what a person can read.
 pub fn summary(problems: &[Invalid]) -> String {
     use crate::limits::{MESSAGE_MAX, PROBLEMS_NAMED_MAX};

@@ -1,7 +1,7 @@
-//! How new the lists of components are that a decision rests on.
+//! How new the lists of components and Secrets are that a decision rests on.
 //!
 //! The set of components that a template was made of is only as new as the lists it was taken
-//! from. The status records their versions along with the intent, so that no process, started
+//! from, and so are the versions of Secrets. The status records their versions along with the intent, so that no process, started
 //! later or slower to hear, takes an older set for the newest one and rolls it out again.
 
 use std::collections::BTreeMap;
@@ -38,7 +38,7 @@ pub fn behind(snapshot: &Snapshot, status: &Map<String, Value>) -> Vec<ObjectKin
         let mut decided_on = recorded.iter().filter_map(|lists| lists.get(kind.kind())?.as_str());
         !is_newer && decided_on.any(|version| is_older(&known.version, version))
     };
-    ObjectKind::COMPONENTS.into_iter().filter(is_behind).collect()
+    ObjectKind::COMPONENTS.into_iter().chain([ObjectKind::Secret]).filter(is_behind).collect()
 }
 
 /// Whether a list of version `known` is older than one of version `recorded`. One that is no number says

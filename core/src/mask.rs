@@ -7,11 +7,13 @@
 //!
 //! A mask is no encryption: who can guess a value can tell that the guess is right.
 
+mod variable;
+
 use kaspr_crds::Kind;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value};
 
-use crate::app::{config, is_dns_label};
+use crate::app::config;
 use crate::component;
 use crate::digest;
 use crate::invalid::Invalid;
@@ -22,7 +24,6 @@ use crate::policy::rollout::adoption;
 use crate::schema;
 use crate::seen::Seen;
 use crate::snapshot::{ComponentFacts, Snapshot};
-use crate::{packages, render};
 
 const BEGIN: &str = "<redacted ";
 const END: &str = ">";
@@ -315,7 +316,7 @@ fn field(name: &str, value: &mut Value) {
         }
         (Some(Rule::Status), value) => status(value),
         (Some(Rule::Variables), Value::Array(entries)) => {
-            entries.iter_mut().filter_map(Value::as_object_mut).for_each(variable);
+            entries.iter_mut().filter_map(Value::as_object_mut).for_each(variable::mask);
         }
         (Some(Rule::Headers), Value::Array(entries)) => {
             entries.iter_mut().filter_map(|entry| entry.get_mut("value")).for_each(scalar);
@@ -327,7 +328,7 @@ fn field(name: &str, value: &mut Value) {
             below(get);
         }
         (Some(Rule::Texts), Value::Array(items)) => {
-            items.iter_mut().filter(|item| !is_of_installer(name, item)).for_each(scalar);
+            items.iter_mut().filter(|item| !variable::is_of_installer(name, item)).for_each(scalar);
         }
         (Some(Rule::Texts), value @ Value::String(_)) => scalar(value),
         (Some(Rule::Addresses), Value::Array(items)) => items.iter_mut().for_each(url),
@@ -335,30 +336,6 @@ fn field(name: &str, value: &mut Value) {
         (Some(Rule::All), value) => all(value),
         (_, value) => below(value),
     }
-}
-
-fn variable(entry: &mut Map<String, Value>) {
-    let name = entry.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
-    if let Some(value) = entry.get_mut("value").filter(|value| !is_ours(&name, value)) {
-        scalar(value);
-    }
-}
-
-/// Whether a text of a command is one that this operator gives to all that install packages.
-fn is_of_installer(field: &str, text: &Value) -> bool {
-    ["args", "command"].contains(&field) && text.as_str().is_some_and(render::is_of_installer)
-}
-
-/// Whether a variable has a value that this operator gives it: a digest, the place of packages, or the
-/// host of a member. Its name alone would not do, since a user may set it too.
-fn is_ours(name: &str, value: &Value) -> bool {
-    let Some(value) = value.as_str() else { return false };
-    let is_digest = value.len() == 16 && value.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let host = value.strip_prefix("$(POD_NAME).").filter(|rest| rest.contains(".svc."));
-    let is_host = host.is_some_and(|host| host.split('.').all(is_dns_label));
-    (render::is_digest_variable(name) && is_digest)
-        || (name == "K_WEB_HOST" && is_host)
-        || (name == "PYTHONPATH" && packages::is_path(value))
 }
 
 /// Every scalar below a value.

@@ -47,6 +47,8 @@ pub struct Observed<'a> {
     pub lists: lists::Versions,
     /// The objects with our names.
     pub children: Children<'a>,
+    /// Every pod with the labels of this app's members, whoever owns it.
+    pub pods: &'a Seen<Vec<Value>>,
     /// The Secrets that the app names.
     pub secrets: Seen<BTreeMap<&'a str, Secret>>,
     /// The members: pods of the app's StatefulSet, and what they answered.
@@ -149,6 +151,7 @@ impl<'a> Observed<'a> {
                 (Kind::Join, listed(&facts.joins)),
             ],
             children: Children::of(snapshot),
+            pods: &snapshot.children.pods,
             secrets: snapshot.secrets.as_ref().map(|objects| secrets::by_name(objects)),
             members: Seen::Absent,
             marks: &snapshot.marks,

@@ -32,6 +32,8 @@ pub enum Reason {
     TemplateDrift,
     /// The wanted number of members left 0.
     LeftZero,
+    /// Pods of an earlier StatefulSet run on: the count that they were found with gets an owner.
+    PodsFound,
     /// A claim asks for less than the spec wants.
     StorageGrows,
     /// Nothing wants the object any more.
@@ -159,6 +161,7 @@ impl Reason {
             Self::SecretChanged(_) => "SecretChanged",
             Self::TemplateDrift => "TemplateDrift",
             Self::LeftZero => "LeftZero",
+            Self::PodsFound => "PodsFound",
             Self::StorageGrows => "StorageGrows",
             Self::NoLongerWanted => "NoLongerWanted",
             Self::StatusOutdated => "StatusOutdated",
@@ -229,13 +232,12 @@ impl fmt::Display for Reason {
             Self::TemplateChanged => f.write_str("what the template is made of changed"),
             Self::SecretChanged(names) => write!(f, "Secret {names} changed"),
             Self::TemplateDrift => f.write_str("somebody else changed the template"),
+            Self::PodsFound => f.write_str("pods of an earlier StatefulSet run on, and stay as many"),
             Self::StorageGrows => f.write_str("it asks for less storage than the spec wants"),
             Self::LeftZero => f.write_str("members are wanted again"),
             Self::NoLongerWanted => f.write_str("nothing wants it any more"),
             Self::StatusOutdated => f.write_str("the status does not say what is the case"),
-            Self::ConfirmFirst => {
-                f.write_str("what follows cannot be undone, and the status came from a cache")
-            }
+            Self::ConfirmFirst => f.write_str("what follows is final, and the status came from a cache"),
             Self::InvalidSpec => f.write_str("the spec is invalid"),
             Self::AppDeleting => f.write_str("the app is being deleted"),
             Self::AppNotFound => f.write_str("there is no app of that name"),

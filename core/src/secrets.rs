@@ -28,7 +28,8 @@ pub struct Secret {
     pub keys: BTreeSet<String>,
 }
 
-/// The keys that a valid app needs: for its login to Kafka, and for its packages.
+/// The keys that a valid app needs: for its login to Kafka, and for its packages. What the user's own
+/// environment says in the place of a Secret needs none.
 pub fn needs(app: &App) -> Vec<Need> {
     let need = |field: &str, secret: &str, key: &str| Need {
         field: format!("spec.{field}"),
@@ -36,19 +37,25 @@ pub fn needs(app: &App) -> Vec<Need> {
         key: key.to_owned(),
     };
     let mut needs = Vec::new();
-    if let Some(sasl) = &app.security.sasl {
+    if let Some(sasl) = &app.security.sasl
+        && !app.pod.has_variable("K_KAFKA_AUTH_PASSWORD")
+    {
         needs.push(need("authentication.passwordSecret", &sasl.secret, &sasl.key));
     }
     let Some(packages) = &app.packages else { return needs };
+    let own = &app.pod.installer.env;
+    let is_own = |name: &str| own.iter().any(|one| one.get("name") == Some(&name.into()));
     if let Some(login) = &packages.login {
+        let parts =
+            [("PYPI_USERNAME", &login.username_key), ("PYPI_PASSWORD", &login.password_key)];
+        let parts = parts.into_iter().filter(|(variable, _)| !is_own(variable));
         let field = "pythonPackages.credentials.secretRef";
-        needs.push(need(field, &login.secret, &login.username_key));
-        needs.push(need(field, &login.secret, &login.password_key));
+        needs.extend(parts.map(|(_, key)| need(field, &login.secret, key)));
     }
     if let Place::Bucket(bucket) = &packages.place {
         needs.push(need("pythonPackages.cache.gcs.secretRef", &bucket.secret, &bucket.key));
     }
-    for variable in &app.pod.installer.env {
+    for variable in own {
         let Some(reference) = variable.pointer("/valueFrom/secretKeyRef") else { continue };
         let text = |field: &str| reference.get(field).and_then(Value::as_str).unwrap_or_default();
         if reference.get("optional").and_then(Value::as_bool) != Some(true) {

@@ -59,9 +59,6 @@ pub const ANNOTATION_RESTART_ON_SECRET_CHANGE: &str = "kaspr.io/restart-on-secre
 /// Digest of an object as it was wanted when last applied.
 pub const ANNOTATION_RESOURCE_HASH: &str = "kaspr.io/resource-hash";
 
-/// Marks the StorageClass that claims without a class get.
-pub const ANNOTATION_DEFAULT_STORAGE_CLASS: &str = "storageclass.kubernetes.io/is-default-class";
-
 /// What the annotations of the original's framework begin with.
 pub const ORIGINAL_ANNOTATION_PREFIX: &str = "kopf.zalando.org/";
 /// Finalizer of the original's framework.

@@ -232,7 +232,7 @@ pub struct PackagesStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = bounds::LIST), inner(length(max = bounds::PACKAGE)))]
     pub installed: Option<Vec<String>>,
-    /// Either persistent or ephemeral.
+    /// One of persistent, ephemeral and gcs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = bounds::WORD))]
     pub cache_mode: Option<String>,

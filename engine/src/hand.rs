@@ -64,7 +64,7 @@ impl<S: Site> Perform for Hand<'_, S> {
                 self.apply(manifest, over).await
             }
             Action::TakeOwnership { of, seen, held } => self.take_ownership(of, seen, *held).await,
-            Action::Scale { of, seen, to } => self.scale(of, seen, *to).await,
+            Action::Scale { of, seen, to, .. } => self.scale(of, seen, *to).await,
             Action::Delete { object, uid } => self.delete(object, uid, None).await,
             Action::DeletePod { pod, uid } => {
                 self.delete(pod, uid, Some(limits::HUNG_GRACE_SECONDS)).await

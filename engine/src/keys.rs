@@ -131,11 +131,10 @@ pub fn concerns_us(kind: ObjectKind, body: &Value) -> bool {
     }
 }
 
-/// The field selector under which a kind is watched: no app names a Secret of these types, and there may
-/// be many of them. Source: kubernetes.io/docs/concepts/overview/working-with-objects/field-selectors.
+/// The field selector under which a kind is watched: no app names a Secret in which Helm keeps a release,
+/// and there may be many large ones. Source: kubernetes.io/docs/concepts/overview/working-with-objects/field-selectors.
 pub fn field_selector(kind: ObjectKind) -> Option<&'static str> {
-    (kind == ObjectKind::Secret)
-        .then_some("type!=helm.sh/release.v1,type!=kubernetes.io/service-account-token")
+    (kind == ObjectKind::Secret).then_some("type!=helm.sh/release.v1")
 }
 
 /// The label selector under which a kind is watched.

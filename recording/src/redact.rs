@@ -9,6 +9,8 @@ use crate::look::{Look, bodies, objects};
 
 /// The reason of conditions and notices that repeat words of the API server, which may quote anything.
 const SERVERS_WORDS: &str = "Error";
+/// The condition that tells what is odd about a spec: of a mask less is.
+const OF_SPEC: &str = "Accepted";
 
 /// A snapshot and its plan without what may be secret: see [`mask`], and the words of the API server.
 ///
@@ -109,7 +111,8 @@ fn each_sentence(plan: &mut Plan, act: &mut dyn FnMut(&mut String)) {
 fn each_message(status: &mut Value, act: &mut dyn FnMut(&mut String)) {
     let conditions = status.get_mut("conditions").and_then(Value::as_array_mut);
     for condition in conditions.into_iter().flatten() {
-        let is_told = condition.get("reason").and_then(Value::as_str) == Some(SERVERS_WORDS);
+        let is = |field: &str, word| condition.get(field).and_then(Value::as_str) == Some(word);
+        let is_told = is("reason", SERVERS_WORDS) || (is("type", OF_SPEC) && is("reason", "Valid"));
         if let Some(Value::String(message)) = condition.get_mut("message").filter(|_| is_told) {
             act(message);
         }

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use crate::kit::fixtures::{app, two_of_each_kind};
 use crate::kit::{
-    Cluster, History, Operator, Space, at_last, difference, e2e, everything, name_of, normal,
-    text_at,
+    Cluster, History, Operator, Space, at_last, difference, e2e, eventually, everything, name_of,
+    normal, text_at,
 };
 
 /// A change by hand, as JSON patch operations, of one child.
@@ -44,6 +44,44 @@ fn every_child_that_is_deleted_is_made_again() {
             space.is_settled("shop").await;
         }
         always_mounted(&sets.versions());
+        space.done().await;
+    });
+}
+
+/// D-02: somebody takes the StatefulSet away and leaves its pods, to make it with other claims.
+#[test]
+fn a_set_that_is_taken_away_without_its_pods_comes_back_over_them() {
+    e2e(async |cluster: &'static Cluster| {
+        let space = Space::new(cluster, "orphans").await;
+        let mut operator = Operator::of(cluster, &[&space.name]);
+        comes_up(&space).await;
+        let pods = space.pods().await;
+        assert!(pods.len() > 1, "{pods:?}");
+        let sets = History::of(&space, "StatefulSet").await;
+        for is_killed in [false, true] {
+            let before = text_at(&space.get("StatefulSet", "shop-app").await, "/metadata/uid");
+            let path = space.at("StatefulSet", "shop-app");
+            space.api.delete(&format!("{path}?propagationPolicy=Orphan")).await.good();
+            eventually("it is made anew", async || {
+                let set = space.find("StatefulSet", "shop-app").await.ok_or("it is not there")?;
+                let is_new = text_at(&set, "/metadata/uid") != before;
+                if is_new { Ok(()) } else { Err("it is not gone yet".to_owned()) }
+            })
+            .await;
+            if is_killed {
+                operator.kill();
+                operator.start();
+            }
+            let note = "/metadata/annotations/kaspr.io~1found-replicas";
+            space.has("StatefulSet", "shop-app", note, &Value::Null).await;
+            space.is_settled("shop").await;
+            assert_eq!(space.pods().await, pods, "a pod was replaced");
+        }
+        let count = json!(pods.len());
+        for set in sets.versions() {
+            assert_eq!(set["spec"]["replicas"], count, "{set:#}");
+        }
+        drop(operator);
         space.done().await;
     });
 }

@@ -377,7 +377,7 @@ class Shared(Case):
     def spec(self, packages, **more):
         return super().spec(packages, mode="shared", **more)
 
-    def test_an_upgrade_leaves_the_old_set_to_those_who_run_on_it(self):
+    def test_an_upgrade_leaves_the_old_set_to_those_who_run_on_it(self):  # D-07
         self.index.add("six", "1.15.0")
         self.index.add("six", "1.16.0")
         self.index.add("gone", "1.0", {"gone/__init__.py": "", "gone/late.py": "late = 'still here'\n"})
@@ -396,7 +396,7 @@ class Shared(Case):
         self.assertEqual(self.marker(old)["packages"], ["six==1.15.0", "gone"])
         self.succeed(old, "kept")
 
-    def test_of_two_at_once_one_installs(self):
+    def test_of_two_at_once_one_installs(self):  # D-15
         self.index.add("alpha", "1.0")
         self.index.going.clear()
         spec = self.spec(["alpha"])
@@ -629,7 +629,7 @@ class Pip(Case):
         self.assertFalse(self.set_of(spec).exists())
         self.assert_tidy(spec)
 
-    def test_failures_have_classes(self):
+    def test_failures_have_classes(self):  # D-42
         broken = "def get_requires_for_build_wheel(*_): return []\ndef build_wheel(*_, **__): raise {}\n"
         with socket.socket() as closed:
             closed.bind(("127.0.0.1", 0))
@@ -742,7 +742,7 @@ class Bucket(Case):
         self.succeed(self.spec(["alpha"]), python=python, before="import platform\nplatform.machine = lambda: 'vax'")
         self.assertEqual(list(self.store.objects), [("bucket", self.key("vax"))])
 
-    def test_whatever_is_wrong_with_an_archive_pip_is_there(self):
+    def test_whatever_is_wrong_with_an_archive_pip_is_there(self):  # D-17
         python, _ = self.stub()
         good = packed([("stub.py", b"old")])
         link, hard, device = (tarfile.TarInfo("x") for _ in range(3))

@@ -7,6 +7,7 @@ use kaspr_fixtures::World;
 use kaspr_recording::{Look, redact};
 use serde_json::{Value, json};
 
+use crate::defects::members::round;
 use crate::defects::{agent, app, live, settled};
 
 const RESTART: &str = "kaspr.io/restart-on-secret-change";
@@ -232,4 +233,114 @@ fn an_app_that_names_no_secret_is_none_of_this() {
     assert_eq!(condition(&world, "ResolvedRefs").0, " ");
     let object = set(&world).unwrap();
     assert_eq!(object["metadata"]["annotations"].get(VERSIONS), None);
+}
+
+/// Nothing starts a pod that could not start: neither the way up from zero, nor more members, nor the
+/// replacement of one that hangs.
+#[test]
+fn while_a_secret_is_missing_no_other_way_leads_to_a_pod_either() {
+    let with_replicas = |replicas: i32| {
+        let mut object = with_login();
+        object["spec"]["replicas"] = json!(replicas);
+        object
+    };
+    let mut world = checking(&[with_login(), password("b25l")]);
+    world.remove(ObjectKind::Secret, "kafka");
+    world.put(with_replicas(5));
+    world.settle();
+    let most = |world: &World| {
+        let of = kaspr_core::ObjectRef::new(ObjectKind::Autoscaler, "shop", "orders-app-hpa");
+        world.objects.get(&of).map(|scaler| scaler["spec"]["maxReplicas"].clone())
+    };
+    assert_eq!(most(&world), Some(json!(2)));
+    assert_eq!(condition(&world, "Progressing").0, "False SecretMissing");
+    world.put(with_replicas(1));
+    world.settle();
+    assert_eq!(most(&world), Some(json!(1)), "fewer may be");
+    world.put(with_replicas(0));
+    world.settle();
+    world.put(with_replicas(2));
+    world.settle();
+    assert_eq!(set(&world).unwrap()["spec"]["replicas"], 0);
+    assert_eq!(condition(&world, "Progressing").0, "False SecretMissing");
+    world.put(password("b25l"));
+    world.settle();
+    assert_eq!(set(&world).unwrap()["spec"]["replicas"], 2);
+    assert_eq!(condition(&world, "Ready").0, "True Healthy");
+}
+
+#[test]
+fn a_member_that_hangs_is_not_replaced_by_one_that_cannot_start() {
+    let mut object = with_login();
+    object["spec"]["replicas"] = json!(3);
+    let mut world = checking(&[object, password("b25l"), agent("count")]);
+    world.settings.hung_threshold_seconds = 60;
+    let replaced = |world: &mut World| {
+        let plans: Vec<Plan> = (0..20).map(|_| round(world, &[1], &[])).collect();
+        let steps = plans.iter().flat_map(|plan| &plan.steps);
+        steps.filter(|step| step.action.verb() == "DeletePod").count()
+    };
+    let kept = world.clone();
+    world.remove(ObjectKind::Secret, "kafka");
+    assert_eq!(replaced(&mut world), 0);
+    assert!(replaced(&mut kept.clone()) > 0, "with its Secret it is");
+}
+
+/// What an edit and its undoing leave behind: the pods still have the version of before both.
+#[test]
+fn a_change_while_the_spec_names_another_one_is_not_lost() {
+    let mut world = checking(&[with_login(), password("b25l")]);
+    let mut typo = with_login();
+    typo["spec"]["authentication"]["passwordSecret"]["secretName"] = json!("kafkaa");
+    world.put(typo);
+    world.settle();
+    assert_eq!(condition(&world, "ResolvedRefs").0, "False SecretNotFound");
+    world.put(password("dHdv"));
+    world.put(with_login());
+    assert_eq!(rollouts(&world.settle()), ["Secret kafka changed"]);
+}
+
+#[test]
+fn what_the_own_environment_says_needs_no_secret() {
+    let mut object = with_login();
+    let own = json!([{ "name": "K_KAFKA_AUTH_PASSWORD", "value": "p" }]);
+    object["spec"]["template"] = json!({ "kasprContainer": { "env": own } });
+    let world = checking(&[object]);
+    assert!(set(&world).is_some());
+    assert_eq!(condition(&world, "ResolvedRefs").0, " ");
+}
+
+/// A process whose list is an older one takes no Secret of before for a new one.
+#[test]
+fn an_older_list_of_secrets_rolls_nothing_back() {
+    let mut world = checking(&[with_login(), password("b25l")]);
+    let old = world.snapshot();
+    world.put(password("dHdv"));
+    assert_eq!(rollouts(&world.settle()).len(), 1);
+    let mut late = world.snapshot();
+    late.secrets = old.secrets;
+    late.lists.insert(ObjectKind::Secret, old.lists[&ObjectKind::Secret].clone());
+    late.app_seen_at = Some(late.now.uptime);
+    let plan = decide(&late);
+    assert_eq!(rollouts(std::slice::from_ref(&plan)), Vec::<String>::new());
+    assert_eq!(plan.stale, [ObjectKind::Secret]);
+    assert!(plan.steps.is_empty(), "{plan:#?}");
+}
+
+/// An app of the original that was taken over and never rolled, and whose operator was taken away and
+/// came back: what changed meanwhile is rolled out, and not only believed to be.
+#[test]
+fn what_changed_while_nobody_ran_is_rolled_out_after_an_adoption_too() {
+    let mut world = checking(&[with_login(), password("b25l")]);
+    let of = kaspr_core::ObjectRef::new(ObjectKind::StatefulSet, "shop", "orders-app");
+    let set = world.objects.get_mut(&of).unwrap();
+    set["metadata"]["annotations"].as_object_mut().unwrap().remove("kaspr.io/template-inputs");
+    let app = kaspr_core::ObjectRef::new(ObjectKind::App, "shop", "orders");
+    world.objects.get_mut(&app).unwrap()["status"] = Value::Null;
+    world.put(password("dHdv"));
+    world.restart();
+    assert_eq!(rollouts(&world.settle()).len(), 1);
+    world.settings.checks_secrets = false;
+    world.restart();
+    assert_eq!(rollouts(&world.settle()), Vec::<String>::new());
 }

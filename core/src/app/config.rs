@@ -13,7 +13,7 @@ use crate::schema::join;
 
 /// How a declared key is read and written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Type {
+pub(super) enum Type {
     Text,
     Int,
     Float,
@@ -57,6 +57,11 @@ const DECLARED: [(&str, Type); 29] = [
 pub fn is_known(key: &str) -> bool {
     ["dataDir", "definitionsDir"].contains(&key)
         || DECLARED.iter().any(|(declared, _)| *declared == key)
+}
+
+/// The type of the variable that a declared key gives.
+pub(super) fn declared(name: &str) -> Option<Type> {
+    DECLARED.iter().find(|(key, _)| variable(key) == name).map(|(_, kind)| *kind)
 }
 
 /// The variables that no declared key gives, and whose values everybody may read.

@@ -6,6 +6,7 @@ pub mod pod;
 mod python;
 pub mod security;
 mod volume;
+mod worker;
 
 use std::collections::BTreeSet;
 
@@ -239,34 +240,17 @@ impl App {
             let remedy = "remove spec.version, or spec.image";
             odd.push(Invalid::new("spec.version", "it has no effect beside spec.image", remedy));
         }
-        let keys = self.spec.config.iter().flatten().map(|(key, _)| key);
-        let is_camel = |key: &&String| {
-            key.contains(|character: char| character.is_ascii_uppercase())
-                && key.contains(|character: char| character.is_ascii_lowercase())
-                && !config::is_known(key)
+        odd.extend(worker::oddities(&self.spec, &self.config.variables));
+        let is_path = |one: &&Value| {
+            one.get("name") == Some(&"PYTHONPATH".into()) && one.get("valueFrom").is_some()
         };
-        odd.extend(keys.filter(is_camel).map(|key| {
-            let variable = format!("K_{}", key.to_uppercase());
-            Invalid::new(
-                schema::join("spec.config", key),
-                format!("it becomes {variable}, which workers may not know"),
-                "write other settings in snake_case, as broker_commit_every",
-            )
-        }));
-        let is_ignored = |key: &&String| {
-            ["K_KAFKA_AUTH_CAFILE", "K_KAFKA_AUTH_CAPATH", "K_KAFKA_AUTH_CADATA"]
-                .contains(&config::variable_of(key).as_str())
-        };
-        let keys = self.spec.config.iter().flatten().map(|(key, _)| key);
-        // Source: Kaspr 0.11.18 reads them, and gives its Kafka client the system's trust store.
-        odd.extend(keys.filter(is_ignored).map(|key| {
-            Invalid::new(
-                schema::join("spec.config", key),
-                "workers ignore it",
-                "mount the authority's certificate, and name its file in SSL_CERT_FILE in \
-                 spec.template.kasprContainer.env",
-            )
-        }));
+        if self.packages.is_some() && self.pod.env.iter().any(|one| is_path(&one)) {
+            odd.push(Invalid::new(
+                "spec.template.kasprContainer.env",
+                "PYTHONPATH takes the place of the one that leads to the packages",
+                "give it a plain value, which is added to that one",
+            ));
+        }
         odd.extend(self.pod.odd.iter().cloned());
         odd
     }

@@ -61,7 +61,9 @@ impl PodParts {
         let container = template.and_then(|template| template.kaspr_container.as_ref());
         if let Some(container) = container {
             parts.env = parts.read_env(WORKER, container, problems);
-            let taken = [config.table_dir.as_str()];
+            let packages = spec.python_packages.as_ref().map(|_| ROOT);
+            let taken: Vec<&str> =
+                [config.table_dir.as_str()].into_iter().chain(packages).collect();
             parts.mounts = read_mounts(WORKER, container, &taken, problems);
             parts.security_context = container.security_context.as_ref().map(|raw| raw.0.clone());
         }
@@ -155,8 +157,8 @@ impl PodParts {
     ) {
         let is_own = |name: &str| {
             let is_definition = |kind: &Kind| name.ends_with(&format!("-{}", kind.suffix()));
-            name == Names::of(app).volume
-                || name == Names::of(app).packages_volume
+            [Names::of(app).volume, Names::of(app).packages_volume].contains(&name.to_owned())
+                || name == BUCKET_KEY_VOLUME
                 || Kind::COMPONENTS.iter().any(is_definition)
         };
         let is_given =

@@ -3,6 +3,7 @@
 mod agent;
 mod code;
 mod join;
+mod odd;
 mod schedule;
 mod table;
 mod task;
@@ -72,9 +73,7 @@ pub fn parse(kind: Kind, object: &Value) -> Parsed<Definition> {
     mask::refuse(&meta, spec, &mut problems);
     check_name(kind, &meta.name, &mut problems);
     check_own_name(spec, &meta.name, &mut odd);
-    if kind == Kind::Task {
-        odd.extend(task::oddities(spec));
-    }
+    odd.extend(odd::oddities(kind, spec));
     let inputs = mask::digest_of(&verdict.spec);
     let read = read(kind, &meta.name, verdict.spec, &mut problems);
     let result = match read {

@@ -1,7 +1,6 @@
 //! The rules of a task.
 
 use kaspr_crds::{KasprTaskSpec, Schedule};
-use serde_json::Value;
 
 use super::code::check_processors;
 use super::schedule;
@@ -13,23 +12,6 @@ pub(super) fn check(spec: &KasprTaskSpec, problems: &mut Vec<Invalid>) {
     if let Some(schedule) = &spec.schedule {
         check_schedule(schedule, problems);
     }
-}
-
-/// What is accepted and does not work.
-/// Source: Kaspr 0.11.18, where a filter in a task ends each run with an attribute error.
-pub(super) fn oddities(spec: &Value) -> Vec<Invalid> {
-    let operations = spec.pointer("/processors/operations").and_then(Value::as_array);
-    let operations = operations.into_iter().flatten().enumerate();
-    operations
-        .filter(|(_, operation)| operation.get("filter").is_some_and(|filter| !filter.is_null()))
-        .map(|(at, _)| {
-            Invalid::new(
-                format!("spec.processors.operations[{at}].filter"),
-                "workers up to 0.11.18 fail at a filter in a task",
-                "use a map that yields nothing for what is to be left out",
-            )
-        })
-        .collect()
 }
 
 fn check_schedule(times: &Schedule, problems: &mut Vec<Invalid>) {

@@ -175,7 +175,8 @@ fn gate(case: &Case<'_>, members: &[Member]) -> Option<Reason> {
     } else if case.is_meant() || is_rolling {
         Some(Reason::RolloutUnderWay)
     } else {
-        None
+        // Its replacement could not start.
+        case.template.as_ref().and_then(|template| template.rollout.secrets.held.clone())
     }
 }
 
@@ -219,7 +220,7 @@ fn obstacle(case: &Case<'_>) -> Option<Reason> {
     }
     let Some(template) = &case.template else { return Some(Reason::InvalidSpec) };
     let stands = match &template.rollout.choice {
-        Choice::Stand | Choice::Keep(Reason::Paused, _) => true,
+        Choice::Stand | Choice::Keep(Reason::Paused | Reason::SecretMissing, _) => true,
         Choice::Keep(Reason::Unknown(why), _) => return Some(Reason::Unknown(*why)),
         Choice::Create | Choice::Change(_) | Choice::Keep(..) => false,
     };

@@ -179,8 +179,13 @@ pub(crate) fn join(name: &str, spec: &KasprJoinSpec) -> Value {
         "right_table": spec.right_table,
         "extractor": code(&spec.extractor),
         "type": spec.kind.as_ref().map_or_else(|| json!("inner"), word),
-        "output_channel": spec.output_channel,
+        "output_channel": given(spec.output_channel.as_ref()),
     })
+}
+
+/// To workers an empty text is one that is there; to their users it is none.
+fn given(text: Option<&String>) -> Option<&String> {
+    text.filter(|text| !text.is_empty())
 }
 
 fn code(code: &Code) -> Value {
@@ -218,8 +223,8 @@ fn processors(processors: &Processors) -> Value {
 
 fn input_topic(topic: &TopicIn) -> Value {
     json!({
-        "name": topic.name,
-        "pattern": topic.pattern,
+        "name": given(topic.name.as_ref()),
+        "pattern": given(topic.pattern.as_ref()),
         "key_serializer": topic.key_serializer.as_ref().map(word),
         "value_serializer": topic.value_serializer.as_ref().map(word),
         "partitions": topic.partitions,
@@ -233,7 +238,7 @@ fn input_topic(topic: &TopicIn) -> Value {
 
 fn output_topic(topic: &TopicOut) -> Value {
     json!({
-        "name": topic.name.clone().filter(|name| !name.is_empty()),
+        "name": given(topic.name.as_ref()),
         "name_selector": topic.name_selector.as_ref().map(code),
         "declare": topic.declare.unwrap_or(false),
         "pass_through": topic.pass_through.unwrap_or(false),

@@ -50,7 +50,7 @@ pub(crate) fn of_app(
     let known = definitions::known(&tracked.items);
     for item in &tracked.items {
         let said = Said {
-            conditions: [accepted(&item.problems), ready(item, &members)]
+            conditions: [accepted(&item.problems, &item.odd), ready(item, &members)]
                 .into_iter()
                 .chain(resolved(item, &known))
                 .collect(),
@@ -67,7 +67,8 @@ pub(crate) fn without_app(observed: &Observed<'_>) -> Verdict {
     let mut verdict = Verdict::default();
     let is_nameless = observed.key.is_nameless();
     for (kind, live) in observed.all_components().filter(|(_, live)| !live.meta.is_deleting) {
-        let mut problems = component::parse(kind, live.object).result.err().unwrap_or_default();
+        let parsed = component::parse(kind, live.object);
+        let mut problems = parsed.result.err().unwrap_or_default();
         let because = if is_nameless { Reason::AppLabelMissing } else { Reason::AppNotFound };
         let message = if is_nameless {
             problems.insert(0, label_missing());
@@ -81,7 +82,7 @@ pub(crate) fn without_app(observed: &Observed<'_>) -> Verdict {
                 let why = invalid::summary(&problems);
                 Stated::new(CONDITION_ACCEPTED, false, because.code(), why)
             } else {
-                accepted(&problems)
+                accepted(&problems, &parsed.odd)
             },
             Stated::new(CONDITION_READY, false, because.code(), message),
         ];
@@ -100,9 +101,9 @@ pub(crate) fn label_missing() -> Invalid {
     )
 }
 
-fn accepted(problems: &[Invalid]) -> Stated {
+fn accepted(problems: &[Invalid], odd: &[Invalid]) -> Stated {
     if problems.is_empty() {
-        Stated::new(CONDITION_ACCEPTED, true, "Valid", "The spec is valid")
+        Stated::new(CONDITION_ACCEPTED, true, "Valid", invalid::valid_but(odd))
     } else {
         Stated::new(CONDITION_ACCEPTED, false, "InvalidSpec", invalid::summary(problems))
     }

@@ -43,8 +43,10 @@ pub(crate) struct Item<'a> {
     pub(crate) kind: Kind,
     pub(crate) live: &'a LiveComponent<'a>,
     pub(crate) state: State,
-    /// What is odd about its spec, or wrong with it.
+    /// What is wrong with its spec.
     pub(crate) problems: Vec<Invalid>,
+    /// What is odd about it, and accepted.
+    pub(crate) odd: Vec<Invalid>,
 }
 
 /// What an app runs of a component.
@@ -150,10 +152,11 @@ pub(crate) fn track<'a>(observed: &'a Observed<'a>, app: Option<&App>) -> Tracke
     let mut read: Vec<Read<'a>> = observed
         .all_components()
         .filter(|(_, live)| !live.meta.is_deleting)
-        .map(|(kind, live)| (kind, live, component::parse(kind, live.object).result))
+        .map(|(kind, live)| (kind, live, component::parse(kind, live.object)))
+        .map(|(kind, live, parsed)| (kind, live, parsed.result, parsed.odd))
         .collect();
     let lost = collisions(observed, &read);
-    for (kind, live, result) in &mut read {
+    for (kind, live, result, _) in &mut read {
         let taken = app.and_then(|app| volume_taken(app, *kind, &live.meta.name));
         if let Some(invalid) = taken {
             *result = Err(vec![invalid]);
@@ -162,14 +165,14 @@ pub(crate) fn track<'a>(observed: &'a Observed<'a>, app: Option<&App>) -> Tracke
             *result = Err(vec![invalid.clone()]);
         }
     }
-    let valid = read.iter().filter_map(|(_, _, result)| result.as_ref().ok());
+    let valid = read.iter().filter_map(|(_, _, result, _)| result.as_ref().ok());
     let too_large = component::joined_too_large(valid);
     let mut items: Vec<Item<'_>> = read
         .into_iter()
-        .map(|(kind, live, result)| match result {
+        .map(|(kind, live, result, odd)| match result {
             _ if kind == Kind::Join && too_large.is_some() => {
                 let problems = too_large.iter().cloned().collect();
-                Item { kind, live, state: State::Refused, problems }
+                Item { kind, live, state: State::Refused, problems, odd }
             }
             Ok(valid) => {
                 let (text, inputs) = (valid.text, valid.inputs);
@@ -177,11 +180,11 @@ pub(crate) fn track<'a>(observed: &'a Observed<'a>, app: Option<&App>) -> Tracke
                     Some(with) => State::Conflicted { text, inputs, with },
                     None => State::Valid { text, inputs },
                 };
-                Item { kind, live, state, problems: Vec::new() }
+                Item { kind, live, state, problems: Vec::new(), odd }
             }
             Err(problems) => {
                 let state = last_good(observed, kind, live).unwrap_or(State::Refused);
-                Item { kind, live, state, problems }
+                Item { kind, live, state, problems, odd }
             }
         })
         .collect();
@@ -244,7 +247,7 @@ pub(crate) fn volumes_taken(observed: &Observed<'_>, app: &App) -> Vec<Invalid> 
 }
 
 /// A component and what its spec says.
-type Read<'a> = (Kind, &'a LiveComponent<'a>, Result<Definition, Vec<Invalid>>);
+type Read<'a> = (Kind, &'a LiveComponent<'a>, Result<Definition, Vec<Invalid>>, Vec<Invalid>);
 
 /// The components that claim what another one has. Those that are live come first, so that they
 /// keep what they have; among equals the name decides.
@@ -252,7 +255,7 @@ fn collisions(observed: &Observed<'_>, read: &[Read<'_>]) -> BTreeMap<(Kind, Str
     // What is live with these very contents holds its claims; an edit that takes another's does not.
     let live: BTreeSet<(Kind, &str)> = read
         .iter()
-        .filter_map(|(kind, live, result)| {
+        .filter_map(|(kind, live, result, _)| {
             let map = live_map(observed, *kind, live)?;
             let recorded = map.meta.annotations.get(DEFINITION_INPUTS)?;
             let is_same = result.as_ref().is_ok_and(|valid| valid.inputs == *recorded);
@@ -260,7 +263,7 @@ fn collisions(observed: &Observed<'_>, read: &[Read<'_>]) -> BTreeMap<(Kind, Str
         })
         .collect();
     let mut order: Vec<&Definition> =
-        read.iter().filter_map(|(_, _, result)| result.as_ref().ok()).collect();
+        read.iter().filter_map(|(_, _, result, _)| result.as_ref().ok()).collect();
     order.sort_by_key(|valid| {
         let key = (valid.kind, valid.name.as_str());
         (!live.contains(&key), key)

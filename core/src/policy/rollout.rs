@@ -129,10 +129,7 @@ impl Verdict {
             Choice::Create | Choice::Change(_) | Choice::Stand => true,
             Choice::Keep(why, _) => matches!(
                 why,
-                Reason::IntentFirst
-                    | Reason::TemplateDrift
-                    | Reason::TerminationPending
-                    | Reason::SecretMissing
+                Reason::IntentFirst | Reason::TemplateDrift | Reason::TerminationPending
             ),
         }
     }
@@ -184,7 +181,7 @@ fn change(case: &Case<'_>, facts: &SetFacts, memory: Memory) -> (Choice, Memory)
         return (Choice::Stand, withdraw(case, memory));
     }
     if memory.template.is_none() && memory.rollout.is_none() {
-        if facts.inputs.is_none() && (case.fits)() {
+        if facts.inputs.is_none() && case.secrets.changed.is_empty() && (case.fits)() {
             return adopt(case, facts, memory);
         }
         if facts.inputs.is_none() {
@@ -264,7 +261,10 @@ fn carry_out(case: &Case<'_>, facts: &SetFacts, memory: Memory) -> (Choice, Memo
     };
     if let Some(because) = changed {
         if let Some(held) = &case.secrets.held {
-            return (Choice::Keep(held.clone(), None), withdraw(case, memory));
+            // Of a template that is applied already the intent stays: it is seen through.
+            let is_applied = matches!(because, Reason::Drift(_));
+            let memory = if is_applied { memory } else { withdraw(case, memory) };
+            return (Choice::Keep(held.clone(), None), memory);
         }
         let waits = can_entry_fire(case);
         return if waits {

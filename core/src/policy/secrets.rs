@@ -65,7 +65,7 @@ pub(crate) fn decide(observed: &Observed<'_>, live: &LiveApp<'_>, app: &App) -> 
         .filter_map(|need| Some((need.secret.as_str(), found.get(&*need.secret)?.version.as_str())))
         .collect();
     let follows = knobs::of(&live.meta, observed.settings).follows_secrets;
-    compare(&mut verdict, &needs, &now, follows);
+    compare(&mut verdict, &now, follows);
     verdict
 }
 
@@ -85,7 +85,7 @@ fn as_it_is(set: Option<&Child<'_>>) -> Verdict {
 }
 
 /// Sets the versions of now against those that the pods were made with.
-fn compare(verdict: &mut Verdict, needs: &[Need], now: &Versions<'_>, follows: bool) {
+fn compare(verdict: &mut Verdict, now: &Versions<'_>, follows: bool) {
     let recorded = verdict.kept.clone().unwrap_or_default();
     let recorded: Versions<'_> =
         recorded.split(',').filter_map(|entry| entry.split_once('=')).collect();
@@ -99,8 +99,8 @@ fn compare(verdict: &mut Verdict, needs: &[Need], now: &Versions<'_>, follows: b
     verdict.next = text(now);
     let mut kept = now.clone();
     if follows {
-        let of_needs = |name: &str| needs.iter().any(|need| need.secret == name);
-        kept.extend(recorded.iter().filter(|(name, _)| of_needs(name)));
+        // Also of one that the spec names no more: it may come back before pods are made anew.
+        kept.extend(recorded);
     }
     verdict.kept = text(&kept);
     if !verdict.changed.is_empty() {

@@ -28,6 +28,9 @@ pub use self::statefulset::{StatefulSetParts, claim_templates, statefulset};
 
 /// On a StatefulSet of ours: the digest of the inputs that its template was rendered from.
 pub const TEMPLATE_INPUTS: &str = "kaspr.io/template-inputs";
+/// On a StatefulSet that was made over pods which ran already: how many they were. It goes when that count
+/// has an owner besides the operator, who then lets go of it.
+pub const FOUND_REPLICAS: &str = "kaspr.io/found-replicas";
 /// On a StatefulSet: the versions of the Secrets that its pods were made with, where they are looked at.
 /// On its template: those of the last change of a Secret that replaced pods.
 pub const SECRET_VERSIONS: &str = "kaspr.io/secret-versions";

@@ -50,6 +50,7 @@ pub(crate) fn is_digest_variable(name: &str) -> bool {
         || HASHES.iter().any(|(_, variable)| *variable == name)
 }
 
+const PYTHONPATH: &str = "PYTHONPATH";
 const CONFIG_HASH: &str = "CONFIG_HASH";
 pub(super) const PACKAGES_HASH: &str = "PACKAGES_HASH";
 
@@ -93,9 +94,9 @@ pub fn template(app: &App, owner: &Owner, names: &Names, parts: &TemplateParts<'
     labels.extend(own);
     let mut meta = json!({ "labels": labels });
     let mut annotations = metadata.and_then(|given| given.annotations.clone()).unwrap_or_default();
-    if let Some(versions) = secret_versions {
-        annotations.insert(SECRET_VERSIONS.to_owned(), versions.to_owned());
-    }
+    // What stands there decides whether pods are replaced: nobody else's value takes its place.
+    annotations.remove(SECRET_VERSIONS);
+    annotations.extend(secret_versions.map(|text| (SECRET_VERSIONS.to_owned(), text.to_owned())));
     if let (false, Some(meta)) = (annotations.is_empty(), meta.as_object_mut()) {
         meta.insert("annotations".to_owned(), json!(annotations));
     }
@@ -117,7 +118,7 @@ fn pass_through(spec: &mut Map<String, Value>, given: &PodTemplate) {
     insert_list(spec, "imagePullSecrets", unique(&given.image_pull_secrets, "name"));
     insert_list(spec, "tolerations", raw(&given.tolerations));
     insert_list(spec, "topologySpreadConstraints", raw(&given.topology_spread_constraints));
-    insert_list(spec, "hostAliases", unique(&given.host_aliases, "ip"));
+    insert_list(spec, "hostAliases", host_aliases(&raw(&given.host_aliases)));
     let scalars = [
         ("securityContext", given.security_context.as_ref().map(|Raw(value)| value.clone())),
         ("affinity", given.affinity.as_ref().map(|Raw(value)| value.clone())),
@@ -202,8 +203,11 @@ fn environment(app: &App, owner: &Owner, names: &Names, parts: &TemplateParts<'_
     if app.is_static {
         env.push(from_pod_name("K_CONSUMER_GROUP_INSTANCE_ID", Some("v1")));
     }
+    // The image's own, which the user has to name here, comes after it.
+    let own_path = users_literal(app, PYTHONPATH);
     if let Some(packages) = &app.packages {
-        env.push(literal("PYTHONPATH", packages.path()));
+        let more = own_path.map(|path| format!(":{path}")).unwrap_or_default();
+        env.push(literal(PYTHONPATH, format!("{}{more}", packages.path())));
     }
     env.push(from_pod_name("POD_NAME", None));
     let (service, namespace) = (&names.base, &owner.namespace);
@@ -228,7 +232,17 @@ fn environment(app: &App, owner: &Owner, names: &Names, parts: &TemplateParts<'_
     }
     // A key of the config can have the name of a fixed variable, and the user's own can have any:
     // the last one counts, since a list with two is refused (measured).
-    one_of_each_name(&env, &app.pod.env)
+    let is_said = |one: &&Value| {
+        app.packages.is_some() && own_path.is_some() && one.get("name") == Some(&PYTHONPATH.into())
+    };
+    let users: Vec<Value> = app.pod.env.iter().filter(|one| !is_said(one)).cloned().collect();
+    one_of_each_name(&env, &users)
+}
+
+/// The literal value that the user gives a variable of the worker.
+fn users_literal<'a>(app: &'a App, name: &str) -> Option<&'a str> {
+    let one = app.pod.env.iter().find(|one| one.get("name") == Some(&name.into()))?;
+    one.get("value")?.as_str().filter(|value| !value.is_empty())
 }
 
 /// The operator's variables and the user's: of two with one name the last, in the place of the first.
@@ -254,6 +268,26 @@ fn from_pod_name(name: &str, api_version: Option<&str>) -> EnvVar {
         field_path: "metadata.name".to_owned(),
     };
     from_source(name, EnvVarSource { field_ref: Some(field), ..EnvVarSource::default() })
+}
+
+/// One entry for each address, with all its names: a list with two of one address is refused.
+fn host_aliases(given: &[Value]) -> Vec<Value> {
+    let mut merged: Vec<Value> = Vec::new();
+    for alias in given {
+        let same = merged.iter_mut().find(|known| known.get("ip") == alias.get("ip"));
+        let names = alias.get("hostnames").and_then(Value::as_array);
+        match same.and_then(|same| same.get_mut("hostnames")?.as_array_mut()) {
+            Some(known) => {
+                for name in names.into_iter().flatten() {
+                    if !known.contains(name) {
+                        known.push(name.clone());
+                    }
+                }
+            }
+            None => merged.push(alias.clone()),
+        }
+    }
+    merged
 }
 
 /// The definitions by kind in the order of mounts, and within a kind by name.

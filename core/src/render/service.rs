@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::{Service, ServicePort, ServiceSpec};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use super::metadata::{Owner, app_labels, body, manifest, metadata, selector_labels, underlay};
+use super::metadata::{Owner, body, default_labels, manifest, metadata, selector_labels, underlay};
 use super::names::Names;
 use crate::action::Manifest;
 use crate::app::App;
@@ -45,11 +45,13 @@ fn spec(app: &App, owner: &Owner) -> ServiceSpec {
 fn service(app: &App, owner: &Owner, names: &Names, name: &str, spec: ServiceSpec) -> Manifest {
     let template = app.spec.template.as_ref().and_then(|template| template.service.as_ref());
     let given = template.and_then(|template| template.metadata.as_ref());
-    let mut labels = app_labels(owner, &names.base);
+    // The operator's labels win over the template's, and those over the app's own.
+    let mut labels = default_labels(owner, &names.base);
     underlay(
         &mut labels,
         given.and_then(|given| given.labels.as_ref()).unwrap_or(&BTreeMap::new()),
     );
+    underlay(&mut labels, &owner.labels);
     let annotations = given.and_then(|given| given.annotations.as_ref());
     let service = Service {
         metadata: metadata(owner, name, labels, annotations),

@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 
 use super::metadata::{Owner, app_labels, body, manifest_of, metadata, selector_labels};
 use super::names::Names;
-use super::{SECRET_VERSIONS, TEMPLATE_INPUTS};
+use super::{FOUND_REPLICAS, SECRET_VERSIONS, TEMPLATE_INPUTS};
 use crate::action::Manifest;
 use crate::app::App;
 use crate::key::{ObjectKind, ObjectRef};
@@ -30,7 +30,7 @@ pub struct StatefulSetParts {
     pub secret_versions: Option<String>,
     /// The claim templates: immutable, so a live value is repeated.
     pub claim_templates: Value,
-    /// The number of members, where it is not left to the autoscaler.
+    /// The number of members, where it is not left to the autoscaler: 0, or those that run already.
     pub replicas: Option<i32>,
 }
 
@@ -83,7 +83,9 @@ pub fn statefulset(app: &App, owner: &Owner, names: &Names, parts: StatefulSetPa
             spec.insert("volumeClaimTemplates".to_owned(), claim_templates);
         }
     }
-    let told = [(TEMPLATE_INPUTS, inputs), (SECRET_VERSIONS, secret_versions)];
+    let found = replicas.filter(|count| *count > 0).map(|count| count.to_string());
+    let told =
+        [(FOUND_REPLICAS, found), (TEMPLATE_INPUTS, inputs), (SECRET_VERSIONS, secret_versions)];
     let annotations: Map<String, Value> =
         told.into_iter().filter_map(|(key, text)| Some((key.to_owned(), json!(text?)))).collect();
     if let (Some(metadata), false) =

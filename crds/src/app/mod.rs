@@ -62,7 +62,7 @@ pub struct KasprAppSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = bounds::IMAGE))]
     pub image: Option<String>,
-    /// Kafka brokers as host:port, separated by commas.
+    /// A Kafka broker as host:port, which tells workers of the others; more as host:port;kafka://host:port.
     #[schemars(length(max = bounds::BOOTSTRAP_SERVERS))]
     pub bootstrap_servers: String,
     /// Encrypts the connection to Kafka if present, even when empty.

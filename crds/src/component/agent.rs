@@ -52,7 +52,7 @@ pub struct AgentInput {
     /// Create the topic or channel at the start.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub declare: Option<bool>,
-    /// Topics to read; they win over a channel.
+    /// Topics to read; either these or a channel.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub topic: Option<TopicIn>,
     /// Channel to read.

@@ -88,10 +88,13 @@ impl Store {
         self.coverage.advance(kind, scope, version);
     }
 
-    /// How far the lists of components are known where `key` is.
+    /// How far the lists are known that the template of `key` is made of: of components, and of
+    /// Secrets where they are watched and the app names some.
     pub fn lists(&self, key: &AppKey) -> BTreeMap<ObjectKind, ListFacts> {
         let facts = |kind| Some((kind, self.coverage.list_facts(kind, &key.namespace)?));
-        ObjectKind::COMPONENTS.into_iter().filter_map(facts).collect()
+        let names_secrets = !self.mentions.of_app(key).is_empty();
+        let secrets = names_secrets.then_some(ObjectKind::Secret);
+        ObjectKind::COMPONENTS.into_iter().chain(secrets).filter_map(facts).collect()
     }
 
     /// The server will not list the kind, for a reason that time alone does not change.

@@ -10,6 +10,7 @@ mod drift;
 pub(crate) mod members;
 mod rendering;
 mod validation;
+mod workers;
 
 use kaspr_core::check::{Severity, check};
 use kaspr_core::{Action, ObjectKind, ObjectRef, Plan, Settings, component};

@@ -1,7 +1,7 @@
 //! The objects of an app.
 
 use kaspr_core::check::check;
-use kaspr_core::{ObjectKind, Settings};
+use kaspr_core::{ObjectKind, ObjectRef, Settings};
 use kaspr_crds::Kind;
 use kaspr_fixtures::World;
 use serde_json::{Value, json};
@@ -200,6 +200,35 @@ fn members_find_each_other_in_the_domain_of_the_cluster() {
     world.put(agent("count"));
     world.settle();
     assert_eq!(host(&world), "$(POD_NAME).orders-app.shop.svc.cluster.local");
+}
+
+/// D-02: a StatefulSet that somebody took away without its pods is made for as many as run.
+#[test]
+fn a_set_that_is_made_over_running_pods_keeps_them() {
+    let mut world = settled(&[app(json!({ "replicas": 3 })), agent("count")]);
+    let before = live(&world, ObjectKind::StatefulSet, "orders-app").clone();
+    world.remove(ObjectKind::StatefulSet, "orders-app");
+    let pods = |world: &World| -> Vec<Value> {
+        let of_kind = world.objects.iter().filter(|(of, _)| of.kind == ObjectKind::Pod);
+        of_kind.map(|(_, pod)| pod["metadata"]["uid"].clone()).collect()
+    };
+    assert_eq!(pods(&world).len(), 3);
+    let mut found = Vec::new();
+    for _ in 0..8 {
+        world.pass();
+        let of = ObjectRef::new(ObjectKind::StatefulSet, "shop", "orders-app");
+        found.extend(world.objects.get(&of).map(|set| set["spec"]["replicas"].clone()));
+    }
+    assert!(found.len() > 4 && found.iter().all(|count| *count == 3), "{found:?}");
+    let set = live(&world, ObjectKind::StatefulSet, "orders-app");
+    assert_eq!(set["spec"]["template"], before["spec"]["template"]);
+    assert_eq!(set["metadata"]["annotations"].get("kaspr.io/found-replicas"), None);
+    // Not more than are wanted.
+    world.remove(ObjectKind::StatefulSet, "orders-app");
+    world.put(app(json!({ "replicas": 2 })));
+    world.pass();
+    world.pass();
+    assert_eq!(live(&world, ObjectKind::StatefulSet, "orders-app")["spec"]["replicas"], 2);
 }
 
 /// D-33
@@ -412,4 +441,30 @@ fn pods_get_no_variables_of_services_unless_somebody_asks_for_them() {
     assert_eq!(template(&settled(&[app(json!({}))]))["spec"]["enableServiceLinks"], false);
     let asks = app(json!({ "template": { "pod": { "enableServiceLinks": true } } }));
     assert_eq!(template(&settled(&[asks]))["spec"]["enableServiceLinks"], true);
+}
+
+#[test]
+fn names_of_one_address_come_together() {
+    let aliases = json!([
+        { "ip": "10.0.0.1", "hostnames": ["a", "b"] }, { "ip": "10.0.0.2", "hostnames": ["c"] },
+        { "ip": "10.0.0.1", "hostnames": ["b", "d"] },
+    ]);
+    let world = settled(&[app(json!({ "template": { "pod": { "hostAliases": aliases } } }))]);
+    let expected = json!([
+        { "ip": "10.0.0.1", "hostnames": ["a", "b", "d"] }, { "ip": "10.0.0.2", "hostnames": ["c"] },
+    ]);
+    assert_eq!(template(&world)["spec"]["hostAliases"], expected);
+}
+
+#[test]
+fn a_label_of_the_services_template_wins_over_the_apps_own() {
+    let metadata = json!({ "labels": { "team": "template", "kaspr.io/kind": "Other" } });
+    let mut object = app(json!({ "template": { "service": { "metadata": metadata } } }));
+    object["metadata"]["labels"] = json!({ "team": "app", "own": "app" });
+    let world = settled(&[object]);
+    for name in ["orders-app", "orders-app-api"] {
+        let labels = &live(&world, ObjectKind::Service, name)["metadata"]["labels"];
+        let found = ["team", "own", "kaspr.io/kind"].map(|key| labels[key].as_str().unwrap());
+        assert_eq!(found, ["template", "app", "KasprApp"]);
+    }
 }

@@ -26,6 +26,10 @@ pub(super) fn autoscaler(context: &Context<'_>, verdict: &mut Verdict) {
         if observed.own_set().is_none() && !is_made {
             return;
         }
+        if let (Some(held), true) = (&context.rollout.secrets.held, grows(seen, app.replicas)) {
+            let object = observed.object(ObjectKind::Autoscaler, &observed.names.autoscaler);
+            return wait(verdict, object, held.clone(), None);
+        }
         let manifest = render::autoscaler(app, owner, &observed.names, observed.settings);
         let wanted = Wanted { owner, manifest, stage: Stage::Aside };
         return settle(context, wanted, seen.as_ref(), verdict);
@@ -39,6 +43,12 @@ pub(super) fn autoscaler(context: &Context<'_>, verdict: &mut Verdict) {
     }
 }
 
+/// Whether an autoscaler may make more pods by this count than by the one that it has.
+fn grows(seen: &Seen<Child<'_>>, count: i32) -> bool {
+    let most = |child: &Child<'_>| child.object.pointer("/spec/maxReplicas")?.as_i64();
+    seen.present().and_then(most).is_none_or(|most| i64::from(count) > most)
+}
+
 /// The StatefulSet, with the template that the rollout chose.
 pub(super) fn stateful_set(context: &Context<'_>, verdict: &mut Verdict) {
     let Context { observed, owner, .. } = context;
@@ -48,6 +58,9 @@ pub(super) fn stateful_set(context: &Context<'_>, verdict: &mut Verdict) {
         (Seen::Absent, Choice::Create) => {
             if verdict.lacks_foundation {
                 return wait(verdict, object, Reason::FoundationMissing, None);
+            }
+            if let Some(why) = observed.pods.unknown() {
+                return wait(verdict, object, Reason::Unknown(why), None);
             }
             let claims = render::claim_templates(context.app, &observed.names);
             let manifest = rendered(context, claims);
@@ -74,12 +87,26 @@ fn live(context: &Context<'_>, set: &Child<'_>, verdict: &mut Verdict) {
     let Context { observed, app, rollout, .. } = context;
     let facts = SetFacts::of(set);
     let is_ours = observed.own_set().is_some();
+    let is_found = set.meta.annotations.contains_key(render::FOUND_REPLICAS);
+    if is_ours && is_found && !is_count_owned(observed, set) {
+        let of = observed.object(ObjectKind::StatefulSet, &observed.names.base);
+        let to = i32::try_from(facts.wanted).unwrap_or(i32::MAX);
+        let action = scale(of, set, to);
+        return act(verdict, Stage::Workload, action, Reason::PodsFound);
+    }
     if is_ours && leaves_zero(context, &facts) && !matches!(rollout.choice, Choice::Change(_)) {
         let of = observed.object(ObjectKind::StatefulSet, &observed.names.base);
         let to = app.replicas.min(observed.settings.initial_max_replicas).max(1);
-        let action = Action::Scale { of, seen: set.meta.resource_version.clone(), to };
+        let action = scale(of, set, to);
         // The apply that lets go of the count follows when the new one is seen.
         return act(verdict, Stage::Workload, action, Reason::LeftZero);
+    }
+    if let (Some(held), true) = (&rollout.secrets.held, is_ours && facts.wanted == 0)
+        && rollout.choice == Choice::Stand
+        && app.replicas > 0
+    {
+        let of = observed.object(ObjectKind::StatefulSet, &set.meta.name);
+        wait(verdict, of, held.clone(), None);
     }
     let claims = set.object.pointer("/spec/volumeClaimTemplates").cloned().unwrap_or(json!([]));
     if let (Choice::Change(because), true) = (&rollout.choice, is_ours) {
@@ -93,6 +120,37 @@ fn live(context: &Context<'_>, set: &Child<'_>, verdict: &mut Verdict) {
         }
     }
     repeat(context, set, &facts, claims, verdict);
+}
+
+/// The request that gives a count an owner besides the operator's applies.
+fn scale(of: ObjectRef, set: &Child<'_>, to: i32) -> Action {
+    let (uid, seen) = (set.meta.uid.clone(), set.meta.resource_version.clone());
+    Action::Scale { of, uid, seen, to }
+}
+
+/// Whether this process has given the count of this very set an owner who keeps it when the apply lets go
+/// of it (measured: a count that nobody else owns is reset to 1).
+fn is_count_owned(observed: &Observed<'_>, set: &Child<'_>) -> bool {
+    let object = observed.object(ObjectKind::StatefulSet, &set.meta.name);
+    let scaled = observed.outcomes.get(&Action::id_of("Scale", &object));
+    scaled.is_some_and(|scaled| {
+        scaled.of == set.meta.uid && matches!(scaled.answer, Answer::Done { .. })
+    })
+}
+
+/// How many members run already without a StatefulSet: as many as the highest of them counts, and no more
+/// than are wanted. None where that is no more than a StatefulSet starts with.
+fn running(context: &Context<'_>) -> Option<i32> {
+    let Context { observed, app, .. } = context;
+    let ordinal = |pod: &Value| -> Option<i32> {
+        let meta = pod.get("metadata")?;
+        let is_leaving = meta.get("deletionTimestamp").is_some_and(|stamp| !stamp.is_null());
+        let name = meta.get("name")?.as_str()?.strip_prefix(&observed.names.base)?;
+        name.strip_prefix('-')?.parse().ok().filter(|_| !is_leaving)
+    };
+    let pods = observed.pods.present()?;
+    let count = pods.iter().filter_map(ordinal).max()?.saturating_add(1);
+    Some(count.min(app.replicas)).filter(|count| *count > 1)
 }
 
 /// The change of the template, or why it cannot be made in this pass.
@@ -174,7 +232,8 @@ fn rendered(context: &Context<'_>, claims: Value) -> Manifest {
     let has_claim = claims.as_array().is_some_and(|claims| !claims.is_empty());
     let replicas = match &observed.children.stateful_set {
         Seen::Present(set) => replicas(context, &SetFacts::of(set)),
-        Seen::Absent | Seen::Unknown(_) => (app.replicas == 0).then_some(0),
+        Seen::Absent | Seen::Unknown(_) if app.replicas == 0 => Some(0),
+        Seen::Absent | Seen::Unknown(_) => running(context),
     };
     let of_template = TemplateParts {
         mounted: &tracked.mounted(),
@@ -204,5 +263,6 @@ fn leaves_zero(context: &Context<'_>, facts: &SetFacts) -> bool {
         Choice::Stand | Choice::Keep(Reason::Unknown(_), _) => true,
         Choice::Create | Choice::Change(_) | Choice::Keep(..) => false,
     };
-    context.app.replicas > 0 && facts.wanted == 0 && is_ready
+    let may_start = context.rollout.secrets.held.is_none();
+    context.app.replicas > 0 && facts.wanted == 0 && is_ready && may_start
 }
