@@ -339,7 +339,10 @@ fn accepted(resource_version: Option<String>) -> Answer {
 /// The object as an accepted scale leaves it, until the watch brings it whole.
 fn scaled(whole: &mut Value, version: &str, to: i32) {
     set_meta(whole, "resourceVersion", version);
+    // A count that is there already is no new spec.
+    let is_new = whole.pointer("/spec/replicas") != Some(&to.into());
     let generation = whole.pointer("/metadata/generation").and_then(Value::as_i64);
+    let generation = generation.filter(|_| is_new);
     if let (Some(generation), Some(metadata)) = (generation, whole.get_mut("metadata")) {
         metadata["generation"] = generation.saturating_add(1).into();
     }

@@ -2,6 +2,7 @@
 
 use kaspr_core::action::Action;
 use kaspr_core::outcome::Answer;
+use kaspr_core::plan::Notice;
 use kaspr_core::{Plan, Snapshot, decide, mask};
 use serde_json::Value;
 
@@ -103,7 +104,8 @@ fn each_sentence(plan: &mut Plan, act: &mut dyn FnMut(&mut String)) {
             each_message(status, act);
         }
     }
-    let notices = plan.notices.iter_mut().filter(|notice| notice.reason == SERVERS_WORDS);
+    let is_told = |notice: &&mut Notice| [SERVERS_WORDS, "Valid"].contains(&notice.reason.as_str());
+    let notices = plan.notices.iter_mut().filter(is_told);
     notices.for_each(|notice| act(&mut notice.note));
 }
 

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use kaspr_crds::{ContainerTemplate, KasprAppSpec, Kind, Raw};
+use kaspr_crds::{CacheType, ContainerTemplate, KasprAppSpec, Kind, Raw};
 use serde_json::{Map, Value};
 
 use super::config::Config;
@@ -82,10 +82,11 @@ impl PodParts {
         }
         let pod = template.and_then(|template| template.pod.as_ref());
         if let Some(volumes) = pod.and_then(|pod| pod.volumes.as_ref()) {
-            parts.read_volumes(app, volumes, problems);
+            parts.read_volumes(&own_volumes(app, spec), volumes, problems);
         }
-        parts.check_mounts(WORKER, &parts.mounts, app, problems);
-        parts.check_mounts(INSTALLER, &parts.installer.mounts, app, problems);
+        let own = own_volumes(app, spec);
+        parts.check_mounts(WORKER, &parts.mounts, &own, problems);
+        parts.check_mounts(INSTALLER, &parts.installer.mounts, &own, problems);
         check_resources("spec.resources", spec.resources.as_ref(), problems);
         let packages =
             spec.python_packages.as_ref().and_then(|packages| packages.resources.as_ref());
@@ -152,14 +153,12 @@ impl PodParts {
         &self,
         container_at: &str,
         mounts: &[Value],
-        app: &str,
+        own: &BTreeSet<String>,
         problems: &mut Vec<Invalid>,
     ) {
         let is_own = |name: &str| {
             let is_definition = |kind: &Kind| name.ends_with(&format!("-{}", kind.suffix()));
-            [Names::of(app).volume, Names::of(app).packages_volume].contains(&name.to_owned())
-                || name == BUCKET_KEY_VOLUME
-                || Kind::COMPONENTS.iter().any(is_definition)
+            own.contains(name) || Kind::COMPONENTS.iter().any(is_definition)
         };
         let is_given =
             |name: &str| self.volumes.iter().any(|volume| text(volume, "name") == Some(name));
@@ -180,11 +179,13 @@ impl PodParts {
         }
     }
 
-    fn read_volumes(&mut self, app: &str, volumes: &[Raw], problems: &mut Vec<Invalid>) {
-        let names = Names::of(app);
-        let own = [BUCKET_KEY_VOLUME, SCRATCH_VOLUME].map(str::to_owned);
-        let mut names = BTreeSet::from([names.volume, names.joins, names.packages_volume]);
-        names.extend(own);
+    fn read_volumes(
+        &mut self,
+        own: &BTreeSet<String>,
+        volumes: &[Raw],
+        problems: &mut Vec<Invalid>,
+    ) {
+        let mut names = own.clone();
         for (index, Raw(volume)) in volumes.iter().enumerate() {
             let at = format!("spec.template.pod.volumes[{index}]");
             let name = text(volume, "name").unwrap_or_default();
@@ -226,6 +227,18 @@ impl PodParts {
             }
         }
     }
+}
+
+/// The volumes that the operator itself gives a pod, or may: nobody else's has their names.
+fn own_volumes(app: &str, spec: &KasprAppSpec) -> BTreeSet<String> {
+    let names = Names::of(app);
+    let mut own = BTreeSet::from([names.volume, names.joins, names.packages_volume]);
+    if let Some(packages) = &spec.python_packages {
+        own.insert(SCRATCH_VOLUME.to_owned());
+        let kind = packages.cache.as_ref().and_then(|cache| cache.kind);
+        own.extend((kind == Some(CacheType::Gcs)).then(|| BUCKET_KEY_VOLUME.to_owned()));
+    }
+    own
 }
 
 /// The mounts of a container, no two at one path, none at a path of the operator's own.

@@ -206,7 +206,8 @@ fn environment(app: &App, owner: &Owner, names: &Names, parts: &TemplateParts<'_
     // The image's own, which the user has to name here, comes after it.
     let own_path = users_literal(app, PYTHONPATH);
     if let Some(packages) = &app.packages {
-        let more = own_path.map(|path| format!(":{path}")).unwrap_or_default();
+        let more = own_path.filter(|path| !path.is_empty());
+        let more = more.map(|path| format!(":{path}")).unwrap_or_default();
         env.push(literal(PYTHONPATH, format!("{}{more}", packages.path())));
     }
     env.push(from_pod_name("POD_NAME", None));
@@ -242,7 +243,7 @@ fn environment(app: &App, owner: &Owner, names: &Names, parts: &TemplateParts<'_
 /// The literal value that the user gives a variable of the worker.
 fn users_literal<'a>(app: &'a App, name: &str) -> Option<&'a str> {
     let one = app.pod.env.iter().find(|one| one.get("name") == Some(&name.into()))?;
-    one.get("value")?.as_str().filter(|value| !value.is_empty())
+    one.get("value")?.as_str()
 }
 
 /// The operator's variables and the user's: of two with one name the last, in the place of the first.
@@ -275,16 +276,16 @@ fn host_aliases(given: &[Value]) -> Vec<Value> {
     let mut merged: Vec<Value> = Vec::new();
     for alias in given {
         let same = merged.iter_mut().find(|known| known.get("ip") == alias.get("ip"));
+        let Some(same) = same.and_then(Value::as_object_mut) else {
+            merged.push(alias.clone());
+            continue;
+        };
         let names = alias.get("hostnames").and_then(Value::as_array);
-        match same.and_then(|same| same.get_mut("hostnames")?.as_array_mut()) {
-            Some(known) => {
-                for name in names.into_iter().flatten() {
-                    if !known.contains(name) {
-                        known.push(name.clone());
-                    }
-                }
-            }
-            None => merged.push(alias.clone()),
+        let known = same.entry("hostnames").or_insert_with(|| json!([]));
+        if let (Some(known), Some(names)) = (known.as_array_mut(), names) {
+            let new = names.iter().filter(|name| !known.contains(name)).cloned();
+            let new: Vec<Value> = new.collect();
+            known.extend(new);
         }
     }
     merged

@@ -207,7 +207,8 @@ fn members_find_each_other_in_the_domain_of_the_cluster() {
 fn a_set_that_is_made_over_running_pods_keeps_them() {
     let mut world = settled(&[app(json!({ "replicas": 3 })), agent("count")]);
     let before = live(&world, ObjectKind::StatefulSet, "orders-app").clone();
-    world.remove(ObjectKind::StatefulSet, "orders-app");
+    let held = world.clone();
+    world.orphan("orders-app");
     let pods = |world: &World| -> Vec<Value> {
         let of_kind = world.objects.iter().filter(|(of, _)| of.kind == ObjectKind::Pod);
         of_kind.map(|(_, pod)| pod["metadata"]["uid"].clone()).collect()
@@ -223,8 +224,17 @@ fn a_set_that_is_made_over_running_pods_keeps_them() {
     let set = live(&world, ObjectKind::StatefulSet, "orders-app");
     assert_eq!(set["spec"]["template"], before["spec"]["template"]);
     assert_eq!(set["metadata"]["annotations"].get("kaspr.io/found-replicas"), None);
+    // Pods that are still held go with the set, or are let go: until then nobody knows.
+    let mut held = held;
+    let of = ObjectRef::new(ObjectKind::StatefulSet, "shop", "orders-app");
+    held.objects.remove(&of);
+    held.pass();
+    assert!(!held.objects.contains_key(&of));
+    held.objects.retain(|of, _| of.kind != ObjectKind::Pod);
+    held.pass();
+    assert_eq!(held.objects[&of]["spec"]["replicas"], 1);
     // Not more than are wanted.
-    world.remove(ObjectKind::StatefulSet, "orders-app");
+    world.orphan("orders-app");
     world.put(app(json!({ "replicas": 2 })));
     world.pass();
     world.pass();
@@ -447,11 +457,13 @@ fn pods_get_no_variables_of_services_unless_somebody_asks_for_them() {
 fn names_of_one_address_come_together() {
     let aliases = json!([
         { "ip": "10.0.0.1", "hostnames": ["a", "b"] }, { "ip": "10.0.0.2", "hostnames": ["c"] },
-        { "ip": "10.0.0.1", "hostnames": ["b", "d"] },
+        { "ip": "10.0.0.1", "hostnames": ["b", "d"] }, { "ip": "10.0.0.3" },
+        { "ip": "10.0.0.3", "hostnames": ["e"] },
     ]);
     let world = settled(&[app(json!({ "template": { "pod": { "hostAliases": aliases } } }))]);
     let expected = json!([
         { "ip": "10.0.0.1", "hostnames": ["a", "b", "d"] }, { "ip": "10.0.0.2", "hostnames": ["c"] },
+        { "ip": "10.0.0.3", "hostnames": ["e"] },
     ]);
     assert_eq!(template(&world)["spec"]["hostAliases"], expected);
 }

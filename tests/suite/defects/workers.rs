@@ -76,9 +76,13 @@ fn a_mount_at_a_place_of_the_operators_own_is_refused() {
     let file = "/var/lib/data/definitions/count-agent.yaml";
     assert_eq!(refused(&[with_mount(file), agent("count")]), [field]);
     assert!(refused(&[with_mount(file)]).is_empty());
+    let mount = json!({ "name": "gcs-sa-key", "mountPath": "/key" });
+    let nowhere = app(json!({ "template": { "kasprContainer": { "volumeMounts": [mount] } } }));
+    assert_eq!(refused(&[nowhere]), ["spec.template.kasprContainer.volumeMounts[0].name"]);
+    let own = json!([{ "name": "gcs-sa-key", "emptyDir": {} }, { "name": "install-tmp", "emptyDir": {} }]);
+    assert!(refused(&[app(json!({ "template": { "pod": { "volumes": own } } }))]).is_empty());
     // The key of the bucket may be mounted into the worker as well.
     let gcs = json!({ "bucket": "b", "secretRef": { "name": "s" } });
-    let mount = json!({ "name": "gcs-sa-key", "mountPath": "/key" });
     let packages = json!({ "packages": ["six"], "cache": { "type": "gcs", "gcs": gcs } });
     let object = app(json!({ "pythonPackages": packages,
         "template": { "kasprContainer": { "volumeMounts": [mount] } } }));

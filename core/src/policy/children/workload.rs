@@ -7,6 +7,7 @@ use super::{Context, Verdict};
 use crate::action::{Action, Held, Manifest, Precondition};
 use crate::backoff;
 use crate::key::{ObjectKind, ObjectRef};
+use crate::meta::Meta;
 use crate::observed::{Child, Holder, Observed, SetFacts};
 use crate::outcome::{Answer, Outcome};
 use crate::plan::Stage;
@@ -59,8 +60,13 @@ pub(super) fn stateful_set(context: &Context<'_>, verdict: &mut Verdict) {
             if verdict.lacks_foundation {
                 return wait(verdict, object, Reason::FoundationMissing, None);
             }
-            if let Some(why) = observed.pods.unknown() {
-                return wait(verdict, object, Reason::Unknown(why), None);
+            let left = match observed.pods {
+                Seen::Present(pods) => left(context, pods),
+                Seen::Absent => left(context, &[]),
+                Seen::Unknown(why) => return wait(verdict, object, Reason::Unknown(*why), None),
+            };
+            if left.is_held {
+                return wait(verdict, object, Reason::PredecessorLeaving, None);
             }
             let claims = render::claim_templates(context.app, &observed.names);
             let manifest = rendered(context, claims);
@@ -91,8 +97,13 @@ fn live(context: &Context<'_>, set: &Child<'_>, verdict: &mut Verdict) {
     if is_ours && is_found && !is_count_owned(observed, set) {
         let of = observed.object(ObjectKind::StatefulSet, &observed.names.base);
         let to = i32::try_from(facts.wanted).unwrap_or(i32::MAX);
-        let action = scale(of, set, to);
-        return act(verdict, Stage::Workload, action, Reason::PodsFound);
+        let id = Action::id_of("Scale", &of);
+        let now = observed.now.uptime;
+        if backoff::blocked_until(&id, observed.outcomes, observed.edits, now).is_none() {
+            let action = scale(of, set, to);
+            return act(verdict, Stage::Workload, action, Reason::PodsFound);
+        }
+        // Until somebody else owns it, each apply names the count.
     }
     if is_ours && leaves_zero(context, &facts) && !matches!(rollout.choice, Choice::Change(_)) {
         let of = observed.object(ObjectKind::StatefulSet, &observed.names.base);
@@ -138,19 +149,31 @@ fn is_count_owned(observed: &Observed<'_>, set: &Child<'_>) -> bool {
     })
 }
 
-/// How many members run already without a StatefulSet: as many as the highest of them counts, and no more
-/// than are wanted. None where that is no more than a StatefulSet starts with.
-fn running(context: &Context<'_>) -> Option<i32> {
+/// The members of a StatefulSet that is not there any more.
+struct Left {
+    /// Some are still somebody's: garbage collection takes them, or lets them go.
+    is_held: bool,
+    /// How many run on without one: as many as the highest of them counts, and no more than are wanted.
+    /// None where that is no more than a StatefulSet starts with.
+    count: Option<i32>,
+}
+
+fn left(context: &Context<'_>, pods: &[Value]) -> Left {
     let Context { observed, app, .. } = context;
-    let ordinal = |pod: &Value| -> Option<i32> {
-        let meta = pod.get("metadata")?;
-        let is_leaving = meta.get("deletionTimestamp").is_some_and(|stamp| !stamp.is_null());
-        let name = meta.get("name")?.as_str()?.strip_prefix(&observed.names.base)?;
-        name.strip_prefix('-')?.parse().ok().filter(|_| !is_leaving)
+    let ordinal = |meta: &Meta| -> Option<i32> {
+        let ordinal = meta.name.strip_prefix(&observed.names.base)?.strip_prefix('-')?;
+        ordinal.parse().ok().filter(|_| !meta.is_deleting)
     };
-    let pods = observed.pods.present()?;
-    let count = pods.iter().filter_map(ordinal).max()?.saturating_add(1);
-    Some(count.min(app.replicas)).filter(|count| *count > 1)
+    let mut found = Left { is_held: false, count: None };
+    for meta in pods.iter().map(Meta::of) {
+        let Some(ordinal) = ordinal(&meta) else { continue };
+        match meta.controller() {
+            Some(owner) => found.is_held |= owner.name == observed.names.base,
+            None => found.count = found.count.max(Some(ordinal.saturating_add(1))),
+        }
+    }
+    found.count = found.count.map(|count| count.min(app.replicas)).filter(|count| *count > 1);
+    found
 }
 
 /// The change of the template, or why it cannot be made in this pass.
@@ -218,7 +241,7 @@ fn repeat(
         inputs,
         secret_versions: context.rollout.secrets.kept.clone(),
         claim_templates: claims,
-        replicas: replicas(context, facts),
+        replicas: replicas(context, set),
     };
     let manifest = render::statefulset(app, owner, &observed.names, parts);
     let wanted = Wanted { owner, manifest, stage: Stage::Workload };
@@ -231,9 +254,11 @@ fn rendered(context: &Context<'_>, claims: Value) -> Manifest {
     let names = &observed.names;
     let has_claim = claims.as_array().is_some_and(|claims| !claims.is_empty());
     let replicas = match &observed.children.stateful_set {
-        Seen::Present(set) => replicas(context, &SetFacts::of(set)),
+        Seen::Present(set) => replicas(context, set),
         Seen::Absent | Seen::Unknown(_) if app.replicas == 0 => Some(0),
-        Seen::Absent | Seen::Unknown(_) => running(context),
+        Seen::Absent | Seen::Unknown(_) => {
+            observed.pods.present().and_then(|pods| left(context, pods).count)
+        }
     };
     let of_template = TemplateParts {
         mounted: &tracked.mounted(),
@@ -253,8 +278,14 @@ fn rendered(context: &Context<'_>, claims: Value) -> Manifest {
 
 /// The count that an apply names: 0 while none is wanted, and until another manager has taken the
 /// field over (measured: letting go of a 0 that nobody else owns resets it to 1).
-fn replicas(context: &Context<'_>, facts: &SetFacts) -> Option<i32> {
-    (context.app.replicas == 0 || facts.wanted == 0).then_some(0)
+fn replicas(context: &Context<'_>, set: &Child<'_>) -> Option<i32> {
+    let facts = SetFacts::of(set);
+    if context.app.replicas == 0 || facts.wanted == 0 {
+        return Some(0);
+    }
+    let is_found = set.meta.annotations.contains_key(render::FOUND_REPLICAS);
+    let is_unowned = is_found && !is_count_owned(context.observed, set);
+    is_unowned.then(|| i32::try_from(facts.wanted).unwrap_or(i32::MAX))
 }
 
 /// Whether the members are wanted again, and the template is the one that they should start with.
