@@ -209,7 +209,7 @@ impl<'a> Read<'a> {
             found.extend(self.tables(component).map(|problem| (component.object, problem)));
             if let Some((at, app)) = self.apps.get(&component.app)
                 && let Some(problem) =
-                    volume_taken(app, component.definition.kind, &component.definition.name)
+                    place_taken(app, component.definition.kind, &component.definition.name)
             {
                 found.push((*at, problem));
             }
@@ -286,8 +286,8 @@ impl<'a> Read<'a> {
     }
 }
 
-/// A volume of the app's own that has the name of a component's volume.
-pub(crate) fn volume_taken(app: &App, kind: Kind, component: &str) -> Option<Invalid> {
+/// A volume of the app's own that has the name of a component's volume, or a mount at the place of its file.
+pub(crate) fn place_taken(app: &App, kind: Kind, component: &str) -> Option<Invalid> {
     let owner = format!("{} {component}", kind.name());
     let at = |list: &[Value], field: &str, text: &str| {
         list.iter().position(|one| one.get(field).and_then(Value::as_str) == Some(text))

@@ -33,7 +33,7 @@ pub fn decide(snapshot: &Snapshot) -> Plan {
         Seen::Present(live) if live.meta.is_deleting => leaving(&observed, live),
         Seen::Present(live) => match &live.parsed.result {
             Ok(app) => {
-                let mut problems = definitions::volumes_taken(&observed, app);
+                let mut problems = definitions::places_taken(&observed, app);
                 problems.extend(storage::shrunk(&observed, live, app));
                 if problems.is_empty() {
                     with_app(&observed, live, app)

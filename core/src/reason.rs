@@ -221,6 +221,8 @@ impl Reason {
     }
 }
 
+const CONFIRM_FIRST: &str = "what follows cannot be undone, and the status came from a cache";
+
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -237,7 +239,7 @@ impl fmt::Display for Reason {
             Self::LeftZero => f.write_str("members are wanted again"),
             Self::NoLongerWanted => f.write_str("nothing wants it any more"),
             Self::StatusOutdated => f.write_str("the status does not say what is the case"),
-            Self::ConfirmFirst => f.write_str("what follows is final, and the status came from a cache"),
+            Self::ConfirmFirst => f.write_str(CONFIRM_FIRST),
             Self::InvalidSpec => f.write_str("the spec is invalid"),
             Self::AppDeleting => f.write_str("the app is being deleted"),
             Self::AppNotFound => f.write_str("there is no app of that name"),

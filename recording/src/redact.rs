@@ -12,6 +12,8 @@ use crate::look::{Look, bodies, objects};
 const SERVERS_WORDS: &str = "Error";
 /// The condition that tells what is odd about a spec: of a mask less is.
 const OF_SPEC: &str = "Accepted";
+/// Its reason then.
+const VALID: &str = "Valid";
 
 /// A snapshot and its plan without what may be secret: see [`mask`], and the words of the API server.
 ///
@@ -49,7 +51,7 @@ fn masked_snapshot(snapshot: &Snapshot) -> Snapshot {
     masked
 }
 
-/// The sentences that repeat words of the API server, as they are decided now, whatever the status
+/// The sentences that are told anew, as they are decided now, whatever the status
 /// says of them already.
 fn told_anew(snapshot: &Snapshot) -> Vec<String> {
     let mut told = Vec::new();
@@ -70,7 +72,7 @@ fn told_anew(snapshot: &Snapshot) -> Vec<String> {
     sentences
 }
 
-/// Every sentence that the statuses of a look repeat words of the API server in.
+/// Every such sentence in the statuses of a look.
 fn each_told(snapshot: &mut Snapshot, act: &mut dyn FnMut(&mut String)) {
     for object in objects(snapshot) {
         if let Some(status) = object.get_mut("status") {
@@ -97,14 +99,14 @@ fn without_sentences(plan: &Plan) -> Plan {
     plan
 }
 
-/// Every sentence of a plan that repeats words of the API server.
+/// Every sentence of a plan that repeats words of the API server, or tells what is odd about a spec.
 fn each_sentence(plan: &mut Plan, act: &mut dyn FnMut(&mut String)) {
     for step in &mut plan.steps {
         if let Action::PatchStatus { status, .. } = &mut step.action {
             each_message(status, act);
         }
     }
-    let is_told = |notice: &&mut Notice| [SERVERS_WORDS, "Valid"].contains(&notice.reason.as_str());
+    let is_told = |notice: &&mut Notice| [SERVERS_WORDS, VALID].contains(&notice.reason.as_str());
     let notices = plan.notices.iter_mut().filter(is_told);
     notices.for_each(|notice| act(&mut notice.note));
 }
@@ -114,7 +116,7 @@ fn each_message(status: &mut Value, act: &mut dyn FnMut(&mut String)) {
     let conditions = status.get_mut("conditions").and_then(Value::as_array_mut);
     for condition in conditions.into_iter().flatten() {
         let is = |field: &str, word| condition.get(field).and_then(Value::as_str) == Some(word);
-        let is_told = is("reason", SERVERS_WORDS) || (is("type", OF_SPEC) && is("reason", "Valid"));
+        let is_told = is("reason", SERVERS_WORDS) || (is("type", OF_SPEC) && is("reason", VALID));
         if let Some(Value::String(message)) = condition.get_mut("message").filter(|_| is_told) {
             act(message);
         }

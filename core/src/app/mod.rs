@@ -228,8 +228,8 @@ impl App {
                 "name one bootstrap server; it tells the worker of the others",
             ));
         }
-        let servers = self.spec.bootstrap_servers.split(';').skip(1).map(str::trim);
-        if let Some(bare) = servers.into_iter().find(|server| !server.contains("://")) {
+        let mut others = self.spec.bootstrap_servers.split(';').skip(1).map(str::trim);
+        if let Some(bare) = others.find(|server| !server.contains("://")) {
             odd.push(Invalid::new(
                 "spec.bootstrapServers",
                 format!("workers take {bare} for 127.0.0.1: behind a ; they need a scheme"),
@@ -241,10 +241,10 @@ impl App {
             odd.push(Invalid::new("spec.version", "it has no effect beside spec.image", remedy));
         }
         odd.extend(worker::oddities(&self.spec, &self.config.variables));
-        let is_path = |one: &&Value| {
+        let is_path = |one: &Value| {
             one.get("name") == Some(&"PYTHONPATH".into()) && one.get("valueFrom").is_some()
         };
-        if self.packages.is_some() && self.pod.env.iter().any(|one| is_path(&one)) {
+        if self.packages.is_some() && self.pod.env.iter().any(is_path) {
             odd.push(Invalid::new(
                 "spec.template.kasprContainer.env",
                 "PYTHONPATH takes the place of the one that leads to the packages",

@@ -80,11 +80,11 @@ impl PodParts {
                 parts.odd.push(Invalid::new(INSTALLER, problem, "remove it"));
             }
         }
+        let own = own_volumes(app, spec);
         let pod = template.and_then(|template| template.pod.as_ref());
         if let Some(volumes) = pod.and_then(|pod| pod.volumes.as_ref()) {
-            parts.read_volumes(&own_volumes(app, spec), volumes, problems);
+            parts.read_volumes(&own, volumes, problems);
         }
-        let own = own_volumes(app, spec);
         parts.check_mounts(WORKER, &parts.mounts, &own, problems);
         parts.check_mounts(INSTALLER, &parts.installer.mounts, &own, problems);
         check_resources("spec.resources", spec.resources.as_ref(), problems);

@@ -69,11 +69,8 @@ fn of_setting(key: &str, value: &Value) -> Option<Invalid> {
     if mask::is_mask(&text) {
         return None;
     }
-    let (_, kind) = OTHERS
-        .iter()
-        .find(|(known, _)| *known == variable)
-        .copied()
-        .or_else(|| config::declared(&variable).map(|kind| ("", kind)))?;
+    let other = OTHERS.iter().find(|(known, _)| *known == variable).map(|(_, kind)| *kind);
+    let kind = other.or_else(|| config::declared(&variable))?;
     let (is_right, wanted) = match kind {
         Type::Text => (true, ""),
         Type::Int => (text.trim().parse::<i64>().is_ok(), "a whole number"),
@@ -92,19 +89,19 @@ fn of_setting(key: &str, value: &Value) -> Option<Invalid> {
 
 /// Times that must fit each other, or a worker ends at its start.
 fn of_times(variables: &[(String, String)]) -> Vec<Invalid> {
-    let given = |name: &str| variables.iter().any(|(variable, _)| variable == name);
-    let number = |name: &str, default: f64| {
-        let found = variables.iter().find(|(variable, _)| variable == name);
-        found.and_then(|(_, text)| text.trim().parse::<f64>().ok()).unwrap_or(default)
+    let given = |name: &str| variables.iter().find(|(variable, _)| variable == name);
+    let seconds = |name: &str, default: f64| {
+        given(name).and_then(|(_, text)| text.trim().parse::<f64>().ok()).unwrap_or(default)
     };
     let mut odd = Vec::new();
-    let cron = ["TICK_BUFFER", "TICK_INTERVAL", "MIN_INTERVAL"]
-        .map(|name| format!("K_SCHEDULER_CRON_{name}_SECONDS"));
-    let [buffer, tick, least] =
-        [(0, 600.0), (1, 30.0), (2, 5.0)].map(|(at, default): (usize, f64)| {
-            cron.get(at).map_or(default, |name| number(name, default))
-        });
-    if cron.iter().any(|name| given(name)) && (buffer <= tick || buffer < 2.0 * least) {
+    let cron = [
+        "K_SCHEDULER_CRON_TICK_BUFFER_SECONDS",
+        "K_SCHEDULER_CRON_TICK_INTERVAL_SECONDS",
+        "K_SCHEDULER_CRON_MIN_INTERVAL_SECONDS",
+    ];
+    let buffer = seconds(cron[0], 600.0);
+    let is_short = buffer <= seconds(cron[1], 30.0) || buffer < 2.0 * seconds(cron[2], 5.0);
+    if is_short && cron.iter().any(|name| given(name).is_some()) {
         odd.push(Invalid::new(
             "spec.config.schedulerCronTickBufferSeconds",
             "workers end at their start unless it is above schedulerCronTickIntervalSeconds, and twice \
@@ -113,8 +110,8 @@ fn of_times(variables: &[(String, String)]) -> Vec<Invalid> {
         ));
     }
     let broker = ["K_BROKER_REQUEST_TIMEOUT", "K_BROKER_SESSION_TIMEOUT"];
-    let (request, session) = (number(broker[0], 180.0), number(broker[1], 120.0));
-    if broker.iter().any(|name| given(name)) && request < session {
+    let is_short = seconds(broker[0], 180.0) < seconds(broker[1], 120.0);
+    if is_short && broker.iter().any(|name| given(name).is_some()) {
         odd.push(Invalid::new(
             "spec.config.broker_request_timeout",
             "workers end at their start unless it is broker_session_timeout or more",

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::action::Action;
 use crate::app::App;
-use crate::check::volume_taken;
+use crate::check::place_taken;
 use crate::component::{self, Definition};
 use crate::definition;
 use crate::digest;
@@ -157,7 +157,7 @@ pub(crate) fn track<'a>(observed: &'a Observed<'a>, app: Option<&App>) -> Tracke
         .collect();
     let lost = collisions(observed, &read);
     for (kind, live, result, _) in &mut read {
-        let taken = app.and_then(|app| volume_taken(app, *kind, &live.meta.name));
+        let taken = app.and_then(|app| place_taken(app, *kind, &live.meta.name));
         if let Some(invalid) = taken {
             *result = Err(vec![invalid]);
         }
@@ -232,9 +232,9 @@ pub(crate) fn joined_text(observed: &Observed<'_>) -> Option<String> {
     track(observed, app).joined().map(|joined| joined.text)
 }
 
-/// The volumes of the app's own that have the name of a definition which is mounted: the app's
+/// The volumes and mounts of the app's own at the place of a definition which is mounted: the app's
 /// spec is at fault, since what runs stays. (A newcomer is at fault itself, see `track`.)
-pub(crate) fn volumes_taken(observed: &Observed<'_>, app: &App) -> Vec<Invalid> {
+pub(crate) fn places_taken(observed: &Observed<'_>, app: &App) -> Vec<Invalid> {
     let Some(set) = observed.own_set() else { return Vec::new() };
     let mounted = set.config_maps();
     observed
@@ -242,7 +242,7 @@ pub(crate) fn volumes_taken(observed: &Observed<'_>, app: &App) -> Vec<Invalid> 
         .filter(|(kind, live)| {
             mounted.contains(definition::object_name(*kind, &live.meta.name).as_str())
         })
-        .filter_map(|(kind, live)| volume_taken(app, kind, &live.meta.name))
+        .filter_map(|(kind, live)| place_taken(app, kind, &live.meta.name))
         .collect()
 }
 

@@ -69,7 +69,8 @@ pub(super) fn stateful_set(context: &Context<'_>, verdict: &mut Verdict) {
                 return wait(verdict, object, Reason::PredecessorLeaving, None);
             }
             let claims = render::claim_templates(context.app, &observed.names);
-            let manifest = rendered(context, claims);
+            let replicas = if context.app.replicas == 0 { Some(0) } else { left.count };
+            let manifest = rendered(context, claims, replicas);
             let wanted = Wanted { owner, manifest, stage: Stage::Workload };
             settle(context, wanted, Seen::Absent, verdict);
         }
@@ -210,7 +211,7 @@ fn roll(
         resource_version: set.meta.resource_version.clone(),
     };
     debug_assert!(matches!(rollout.choice, Choice::Change(_)), "only a change rolls");
-    Ok(Action::Roll { manifest: rendered(context, claims), over })
+    Ok(Action::Roll { manifest: rendered(context, claims, replicas(context, set)), over })
 }
 
 /// Whether this process has made all fields of the set its own, and nobody changed it since.
@@ -249,17 +250,10 @@ fn repeat(
 }
 
 /// The StatefulSet with the template of now.
-fn rendered(context: &Context<'_>, claims: Value) -> Manifest {
+fn rendered(context: &Context<'_>, claims: Value, replicas: Option<i32>) -> Manifest {
     let Context { observed, app, tracked, owner, rollout, .. } = context;
     let names = &observed.names;
     let has_claim = claims.as_array().is_some_and(|claims| !claims.is_empty());
-    let replicas = match &observed.children.stateful_set {
-        Seen::Present(set) => replicas(context, set),
-        Seen::Absent | Seen::Unknown(_) if app.replicas == 0 => Some(0),
-        Seen::Absent | Seen::Unknown(_) => {
-            observed.pods.present().and_then(|pods| left(context, pods).count)
-        }
-    };
     let of_template = TemplateParts {
         mounted: &tracked.mounted(),
         has_claim,
@@ -276,8 +270,8 @@ fn rendered(context: &Context<'_>, claims: Value) -> Manifest {
     render::statefulset(app, owner, names, parts)
 }
 
-/// The count that an apply names: 0 while none is wanted, and until another manager has taken the
-/// field over (measured: letting go of a 0 that nobody else owns resets it to 1).
+/// The count that an apply names: 0 while none is wanted, and whatever it is until another manager has
+/// taken the field over (measured: letting go of one that nobody else owns resets it to 1).
 fn replicas(context: &Context<'_>, set: &Child<'_>) -> Option<i32> {
     let facts = SetFacts::of(set);
     if context.app.replicas == 0 || facts.wanted == 0 {
