@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::defects::members::round;
 use crate::defects::{agent, app, live, settled};
+use crate::takeover::left;
 
 const RESTART: &str = "kaspr.io/restart-on-secret-change";
 const VERSIONS: &str = "kaspr.io/secret-versions";
@@ -331,10 +332,10 @@ fn an_older_list_of_secrets_rolls_nothing_back() {
 /// came back: what changed meanwhile is rolled out, and not only believed to be.
 #[test]
 fn what_changed_while_nobody_ran_is_rolled_out_after_an_adoption_too() {
-    let mut world = checking(&[with_login(), password("b25l")]);
-    let of = kaspr_core::ObjectRef::new(ObjectKind::StatefulSet, "shop", "orders-app");
-    let set = world.objects.get_mut(&of).unwrap();
-    set["metadata"]["annotations"].as_object_mut().unwrap().remove("kaspr.io/template-inputs");
+    let mut world = left(&with_login(), &[]);
+    world.settings.checks_secrets = true;
+    world.put(password("b25l"));
+    assert_eq!(rollouts(&world.settle()), Vec::<String>::new(), "it is adopted");
     let app = kaspr_core::ObjectRef::new(ObjectKind::App, "shop", "orders");
     world.objects.get_mut(&app).unwrap()["status"] = Value::Null;
     world.put(password("dHdv"));

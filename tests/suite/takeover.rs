@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::defects::{agent, app, components, join, table, task, web_view};
 
 /// The world as the original leaves it, having handled these manifests.
-fn left(app: &Value, components: &[Value]) -> World {
+pub(crate) fn left(app: &Value, components: &[Value]) -> World {
     let mut world = World::new("shop", "orders");
     for manifest in std::iter::once(app).chain(components) {
         let mut object = original::handled(manifest);
