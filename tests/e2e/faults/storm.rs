@@ -28,7 +28,7 @@ const EDITS_PER_SECOND_MIN: usize = 15;
 
 /// A machine that others use too makes somebody wait now and then. Who waits because of the storm
 /// waits each time.
-const ROUNDS: usize = 6;
+const ROUNDS: usize = 3;
 
 /// How much longer the others may wait in a storm: for the operator, and for their child as a whole, of
 /// which the API server and the machine have most.
